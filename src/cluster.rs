@@ -1,0 +1,288 @@
+//! The Rust interface: what a program tells a cluster, and what part it gets.
+
+use std::ffi::{CString, OsString};
+use std::num::{NonZeroU8, NonZeroU16};
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use crate::config::{
+    DEFAULT_RESPAWN_DELAY, DEFAULT_RESPAWN_MAX_CRASHES, DEFAULT_RESPAWN_WINDOW, DEFAULT_SHUTDOWN_TIMEOUT, Settings,
+    StartupDelay,
+};
+use crate::control::{self, Handle};
+use crate::error::Error;
+use crate::master::{self, Callbacks};
+use crate::role;
+use crate::sys::cpu;
+use crate::worker::{self as worker_side, Standing};
+
+/// A cluster to be started. See [`Cluster::builder`].
+pub struct Cluster {
+    settings: Settings,
+    callbacks: Callbacks,
+    arguments: Vec<CString>,
+    /// The number and the port of `--cluster-worker`, for tools written for the C plugin.
+    lone_worker: Option<(u8, u16)>,
+}
+
+/// What a cluster is told to do; every part has a default but the port.
+#[must_use]
+pub struct Builder {
+    workers: Option<NonZeroU8>,
+    port: u16,
+    respawn: bool,
+    shutdown_timeout: Duration,
+    startup_delay: StartupDelay,
+    respawn_delay: Duration,
+    respawn_window: Duration,
+    respawn_max_crashes: NonZeroU8,
+    callbacks: Callbacks,
+    arguments: Vec<CString>,
+}
+
+/// The part that this process has in the cluster.
+#[derive(Debug)]
+pub enum Role {
+    /// It supervises the workers: call [`Master::wait`].
+    Master(Master),
+    /// It is one of the workers: be the server.
+    Worker(Worker),
+}
+
+/// The master's part.
+pub struct Master(master::Master);
+
+/// A worker's part.
+#[derive(Clone, Copy, Debug)]
+pub struct Worker(());
+
+impl Cluster {
+    /// A cluster on the given port, with the default of everything else: a worker for each CPU, respawn on, 15 seconds for
+    /// a worker to end, at most 100 ms between starts, 100 ms before a respawn, at most 3 crashes in 5 seconds.
+    ///
+    /// ```no_run
+    /// use ecewo_cluster::{Cluster, Role};
+    ///
+    /// match Cluster::builder(3000).start()? {
+    ///     Role::Master(master) => master.wait(),
+    ///     Role::Worker(worker) => println!("serve on port {}", worker.port()),
+    /// }
+    /// # Ok::<(), ecewo_cluster::Error>(())
+    /// ```
+    pub fn builder(port: u16) -> Builder {
+        Builder {
+            workers: None,
+            port,
+            respawn: true,
+            shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
+            startup_delay: StartupDelay::Default,
+            respawn_delay: DEFAULT_RESPAWN_DELAY,
+            respawn_window: DEFAULT_RESPAWN_WINDOW,
+            respawn_max_crashes: DEFAULT_RESPAWN_MAX_CRASHES,
+            callbacks: Callbacks::default(),
+            arguments: std::env::args_os().filter_map(|text| CString::new(text.into_vec()).ok()).collect(),
+        }
+    }
+
+    /// Starts the workers and gives the master's part; or, in a worker, gives that.
+    ///
+    /// # Errors
+    /// Every [`Error`]; nothing is left running then. A worker that cannot be one (it has lost its master, or was put into the
+    /// background) prints an `[ERROR]` line and ends with exit code 78 instead.
+    pub fn start(self) -> Result<Role, Error> {
+        worker_side::keep_constructor();
+        if !role::claim() {
+            return Err(Error::AlreadyInitialized);
+        }
+        match worker_side::standing() {
+            Standing::Worker(identity) => worker_side::join(identity),
+            Standing::Stray => worker_side::refuse(format_args!(
+                "this process was started as a worker, but its channel to the master is gone: the program must not close descriptors \
+                 that it did not open; if the master has ended, start the program again"
+            )),
+            Standing::Stranger => match self.lone_worker {
+                Some((id, port)) => {
+                    role::become_worker(port, id.saturating_add(1).max(self.settings.workers.get()), id)
+                }
+                None => {
+                    return master::start(self.settings, self.arguments, self.callbacks)
+                        .inspect_err(|_| role::release())
+                        .map(|master| Role::Master(Master(master)));
+                }
+            },
+        }
+        Ok(Role::Worker(Worker(())))
+    }
+}
+
+impl Builder {
+    /// The number of workers. Default: [`cpus`].
+    pub fn workers(mut self, count: NonZeroU8) -> Self {
+        self.workers = Some(count);
+        self
+    }
+
+    /// Whether a crashed worker is started again. Default: yes.
+    pub fn respawn(mut self, respawn: bool) -> Self {
+        self.respawn = respawn;
+        self
+    }
+
+    /// How long a worker has to end after it was told to stop; then it is killed. Default: 15 seconds.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// The time between the starts of two workers. Default: 100 ms, or less if the worker just started listens earlier.
+    pub fn startup_delay(mut self, delay: Duration) -> Self {
+        self.startup_delay = StartupDelay::Explicit(delay);
+        self
+    }
+
+    /// The time between a crash and the start of the replacement. Default: 100 ms.
+    pub fn respawn_delay(mut self, delay: Duration) -> Self {
+        self.respawn_delay = delay;
+        self
+    }
+
+    /// Crash protection: so many crashes of one worker within the window disable it. Default: 3 in 5 seconds.
+    pub fn crash_protection(mut self, max_crashes: NonZeroU8, window: Duration) -> Self {
+        self.respawn_max_crashes = max_crashes;
+        self.respawn_window = window;
+        self
+    }
+
+    /// Called in the master when a process has become the worker with this id. It runs on the thread inside
+    /// [`start`](Self::start) or [`Master::wait`], with no lock held.
+    pub fn on_start(mut self, function: impl FnMut(u8) + Send + 'static) -> Self {
+        self.callbacks.on_start = Some(Box::new(function));
+        self
+    }
+
+    /// Called in the master when a process that was the worker with this id has ended: with its exit code, or 128 plus the signal's
+    /// number, and whether it was a crash.
+    pub fn on_exit(mut self, function: impl FnMut(u8, i32, bool) + Send + 'static) -> Self {
+        self.callbacks.on_exit = Some(Box::new(function));
+        self
+    }
+
+    /// The command line of the workers, the program's name first. Default: this process's own.
+    pub fn arguments(mut self, arguments: impl IntoIterator<Item = OsString>) -> Self {
+        self.arguments = arguments.into_iter().filter_map(|text| CString::new(text.into_vec()).ok()).collect();
+        self
+    }
+
+    /// Starts the cluster: see [`Cluster::start`].
+    ///
+    /// # Errors
+    /// Every [`Error`].
+    pub fn start(self) -> Result<Role, Error> {
+        self.build()?.start()
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`Error::PortMissing`] for port 0.
+    pub fn build(self) -> Result<Cluster, Error> {
+        let port = NonZeroU16::new(self.port).ok_or(Error::PortMissing)?;
+        let settings = Settings {
+            workers: self.workers.or_else(|| NonZeroU8::new(cpu::logical())).unwrap_or(NonZeroU8::MIN),
+            port,
+            respawn: self.respawn,
+            shutdown_timeout: self.shutdown_timeout,
+            startup_delay: self.startup_delay,
+            respawn_delay: self.respawn_delay,
+            respawn_window: self.respawn_window,
+            respawn_max_crashes: self.respawn_max_crashes.get(),
+        };
+        let lone_worker = lone_worker(&self.arguments);
+        Ok(Cluster { settings, callbacks: self.callbacks, arguments: self.arguments, lone_worker })
+    }
+}
+
+impl Master {
+    /// Supervises the workers until none runs or will run, and gives everything back.
+    pub fn wait(self) {
+        self.0.wait();
+    }
+
+    /// For other threads, and for signal handlers.
+    pub fn handle(&self) -> Handle {
+        control::handle()
+    }
+}
+
+impl std::fmt::Debug for Master {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_tuple("Master").field(&self.handle().stats()).finish()
+    }
+}
+
+impl Worker {
+    /// This worker's id, from 0 on.
+    pub fn id(&self) -> u8 {
+        role::worker_id()
+    }
+
+    /// The port to listen on.
+    pub fn port(&self) -> u16 {
+        role::port()
+    }
+
+    /// The number of workers of the cluster.
+    pub fn count(&self) -> u8 {
+        role::worker_count()
+    }
+}
+
+/// Logical CPUs that this process may use: the affinity mask, and the CPU quota of its control group and that group's parents, rounded up; 1
+/// to 255.
+pub fn cpus() -> u8 {
+    cpu::logical()
+}
+
+/// Physical cores among them: 1 to [`cpus`].
+pub fn cpus_physical() -> u8 {
+    cpu::physical()
+}
+
+/// `--cluster-worker <id> <port>`, anywhere in the arguments.
+fn lone_worker(arguments: &[CString]) -> Option<(u8, u16)> {
+    let mut rest = arguments.iter().map(|text| text.to_str().unwrap_or_default());
+    rest.find(|text| *text == "--cluster-worker")?;
+    let id = rest.next()?.parse().ok()?;
+    let port = rest.next()?.parse::<NonZeroU16>().ok()?;
+    Some((id, port.get()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(line: &str) -> Vec<CString> {
+        line.split(' ').map(|text| CString::new(text).unwrap()).collect()
+    }
+
+    #[test]
+    fn lone_workers_contract_2_2() {
+        assert_eq!(lone_worker(&arguments("prog --cluster-worker 2 3000")), Some((2, 3000)));
+        assert_eq!(lone_worker(&arguments("prog -v --cluster-worker 254 1 more")), Some((254, 1)));
+        for bad in [
+            "prog",
+            "prog --cluster-worker",
+            "prog --cluster-worker 2",
+            "prog --cluster-worker 256 1",
+            "prog --cluster-worker 1 0",
+            "prog --cluster-worker x 1",
+        ] {
+            assert_eq!(lone_worker(&arguments(bad)), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn port_0_is_an_error_contract_2_1() {
+        assert!(matches!(Cluster::builder(0).build(), Err(Error::PortMissing)));
+    }
+}

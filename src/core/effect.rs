@@ -1,0 +1,85 @@
+//! What the state machine wants done.
+
+use std::time::Duration;
+
+use super::{End, ProcessKey, SpawnError};
+
+/// Which program file a new process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Image {
+    /// The one that the slot's worker runs or ran, whatever has become of its file.
+    Held,
+    /// The one that is on disk now.
+    Deployed,
+}
+
+/// The signals that mean "stop".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopSignal {
+    Term,
+    Int,
+    Kill,
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Make a process for the key's slot. If that fails, an [`super::Event::SpawnFailed`] must follow.
+    Spawn(ProcessKey, Image),
+    /// Tell a process to stop, unless the program's own `cluster_signal_workers` has done so.
+    Stop(ProcessKey, StopSignal),
+    /// Kill a process.
+    Kill(ProcessKey),
+    /// The process has become ready: signals that waited for this may reach it.
+    Ready(ProcessKey),
+    /// The process has become the worker of its slot: its image is now the slot's.
+    Promoted(ProcessKey),
+    /// Call the program's `on_start`.
+    CallOnStart(u8),
+    /// Call the program's `on_exit`.
+    CallOnExit { worker: u8, end: End, crash: bool },
+    /// Tell the operator.
+    Report(Notice),
+}
+
+/// What an operator reads on stderr.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    Crashed {
+        worker: u8,
+        after: Duration,
+        end: End,
+    },
+    /// A worker's end whose status somebody else has taken.
+    StatusLost {
+        worker: u8,
+    },
+    CrashingTooFast {
+        worker: u8,
+        crashes: u8,
+        within: Duration,
+    },
+    SpawnRetried {
+        worker: u8,
+        error: SpawnError,
+        delay: Duration,
+    },
+    RestartAbandoned {
+        worker: u8,
+        failure: DeployFailure,
+    },
+    /// Nothing runs any more, and nothing will, because all of it crashed.
+    AllDown {
+        crashed: usize,
+        disabled: usize,
+    },
+}
+
+/// Why a replacement did not become its slot's worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeployFailure {
+    NotStarted(SpawnError),
+    Ended(End),
+    NotReady { waited: Duration },
+    ChannelBroken,
+}

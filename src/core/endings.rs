@@ -1,0 +1,148 @@
+//! What follows when a process ends, or never begins (contract 3.1 to 3.3, 7.2, 7.3).
+
+use std::time::Duration;
+
+use super::crash_window::Verdict;
+use super::process::Process;
+use super::slot::Occupancy;
+use super::supervisor::{Phase, Supervisor};
+use super::{DeployFailure, Effect, End, Notice, ProcessKey, SpawnError, StartupFailure};
+
+/// After a failed attempt to make a process the next one waits twice as long, from this…
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// …to this.
+const LAST_RETRY: Duration = Duration::from_secs(5);
+
+/// An end by these is graceful whoever sent them.
+const GRACEFUL_SIGNALS: [i32; 2] = [2, 15];
+
+impl Supervisor {
+    pub(super) fn ended(&mut self, key: ProcessKey, end: End) {
+        // The kernel may tell of an end before the report that the program ran is read: `on_start` comes first.
+        self.executed_before_end(key);
+        let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
+        if end == End::Lost && slot.processes().any(|process| process.key == key) {
+            self.effects.push(Effect::Report(Notice::StatusLost { worker: key.slot() }));
+        }
+        if slot.candidate.as_ref().is_some_and(|candidate| candidate.key == key) {
+            slot.candidate = None;
+            self.candidate_ended(key.slot(), end);
+        } else if slot.retiring.as_ref().is_some_and(|retiring| retiring.key == key) {
+            slot.retiring = None;
+            slot.exit_status = end.exit_status();
+            self.effects.push(Effect::CallOnExit { worker: key.slot(), end, crash: false });
+            self.retired(key.slot());
+        } else if slot.worker().is_some_and(|worker| worker.key == key) {
+            self.worker_ended(key, end);
+        }
+    }
+
+    pub(super) fn spawn_failed(&mut self, key: ProcessKey, error: SpawnError) {
+        let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
+        if slot.candidate.as_ref().is_some_and(|candidate| candidate.key == key) {
+            slot.candidate = None;
+            self.candidate_failed(key.slot(), DeployFailure::NotStarted(error));
+            return;
+        }
+        let Some(worker) = slot.worker().filter(|worker| worker.key == key) else { return };
+        let attempts = worker.failed_attempts;
+        match self.phase {
+            Phase::Stopping(_) => slot.occupancy = Occupancy::Ended,
+            Phase::Starting(_) => {
+                slot.occupancy = Occupancy::Ended;
+                self.fail_startup(StartupFailure::NotSpawned { worker: key.slot(), error });
+            }
+            Phase::Supervising => {
+                let delay = FIRST_RETRY.saturating_mul(1 << attempts.min(16)).min(LAST_RETRY);
+                slot.occupancy =
+                    Occupancy::Waiting { until: self.now + delay, failed_attempts: attempts.saturating_add(1) };
+                self.effects.push(Effect::Report(Notice::SpawnRetried { worker: key.slot(), error, delay }));
+            }
+        }
+    }
+
+    /// What the worker sent is not to be trusted: it has to go, and whatever its end is, it is a crash.
+    pub(super) fn channel_broken(&mut self, key: ProcessKey) {
+        let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
+        if slot.candidate.as_ref().is_some_and(|candidate| candidate.key == key) {
+            self.abandon_restart(key.slot(), DeployFailure::ChannelBroken);
+            return;
+        }
+        let Some(process) = slot.process_mut(key) else { return };
+        if process.told_to_stop {
+            return;
+        }
+        process.condemned = true;
+        self.retire(key);
+    }
+
+    pub(super) fn report_if_all_down(&mut self) {
+        let over = !self.is_stopping() && self.is_over();
+        let count = |wanted: fn(&Occupancy) -> bool| self.slots.values().filter(|slot| wanted(&slot.occupancy)).count();
+        let crashed = count(|occupancy| matches!(occupancy, Occupancy::Crashed));
+        let disabled = count(|occupancy| matches!(occupancy, Occupancy::Disabled));
+        if over && crashed + disabled == self.slots.len() {
+            self.effects.push(Effect::Report(Notice::AllDown { crashed, disabled }));
+        }
+    }
+
+    fn executed_before_end(&mut self, key: ProcessKey) {
+        let unknown = self
+            .slots
+            .get(&key.slot())
+            .and_then(|slot| slot.processes().find(|process| process.key == key))
+            .is_some_and(|process| !process.is_running());
+        if unknown {
+            self.executed(key);
+        }
+    }
+
+    fn worker_ended(&mut self, key: ProcessKey, end: End) {
+        let port = self.settings.port.get();
+        let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
+        let Occupancy::Process(process) = std::mem::replace(&mut slot.occupancy, Occupancy::Ended) else { return };
+        slot.remember_addresses(&process, port);
+        slot.exit_status = end.exit_status();
+        let crash = !self.is_stopping() && is_crash(&process, end);
+        if crash {
+            self.worker_crashed(&process, end);
+        }
+        self.effects.push(Effect::CallOnExit { worker: key.slot(), end, crash });
+        self.settle(key.slot());
+        self.report_if_all_down();
+    }
+
+    fn worker_crashed(&mut self, process: &Process, end: End) {
+        let worker = process.key.slot();
+        let after = process.waited(self.now);
+        self.effects.push(Effect::Report(Notice::Crashed { worker, after, end }));
+        let restart_will_come = self.restart_will_come_to(worker);
+        let (now, settings) = (self.now, &self.settings);
+        let Some(slot) = self.slots.get_mut(&worker) else { return };
+        let verdict = slot.crashes.record(now);
+        slot.occupancy = match verdict {
+            _ if !settings.respawn => Occupancy::Crashed,
+            Verdict::TooFast { crashes, within } => {
+                self.effects.push(Effect::Report(Notice::CrashingTooFast { worker, crashes, within }));
+                Occupancy::Disabled
+            }
+            Verdict::Tolerable if restart_will_come => Occupancy::AwaitingRestart,
+            Verdict::Tolerable => Occupancy::Waiting { until: now + settings.respawn_delay, failed_attempts: 0 },
+        };
+    }
+}
+
+fn is_crash(process: &Process, end: End) -> bool {
+    if process.condemned {
+        return true;
+    }
+    if process.told_to_stop {
+        return false;
+    }
+    match end {
+        // A server that ends before it has become a worker has not done what it was started for.
+        End::Exited(0) => !process.joined,
+        End::Exited(_) | End::Lost => true,
+        End::Killed(signal) => !GRACEFUL_SIGNALS.contains(&signal),
+    }
+}

@@ -1,0 +1,158 @@
+//! One process, from `clone` to its end, as far as the master knows it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Time;
+
+/// Names a process for ever: unlike a pid it is never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ProcessKey {
+    slot: u8,
+    serial: u64,
+}
+
+impl ProcessKey {
+    pub(crate) fn new(slot: u8, serial: u64) -> Self {
+        Self { slot, serial }
+    }
+
+    /// The worker id that the process has or is to have.
+    pub(crate) fn slot(self) -> u8 {
+        self.slot
+    }
+
+    pub(crate) fn serial(self) -> u64 {
+        self.serial
+    }
+}
+
+/// A process that never listens is ready once it has lived so long (contract 5.2).
+pub(crate) const LIVED: Duration = Duration::from_millis(500);
+
+/// The least time that a process has to become ready (contract 5.2).
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Most listeners that are noted for one process: more is no server but a fault.
+const MAX_LISTENERS: usize = 1024;
+
+/// When a process counts as ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ReadyWhen {
+    /// It listens on every one of these: where its predecessor did.
+    ListensOn(Vec<SocketAddr>),
+    /// It listens on the cluster's port, or has lived for [`LIVED`]: it has no predecessor.
+    ListensOrLived,
+    /// It has lived for [`LIVED`]: its predecessor listened nowhere.
+    Lived,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    pub(crate) key: ProcessKey,
+    /// When it was made.
+    pub(crate) made_at: Time,
+    /// When the program began to run in it.
+    running_since: Option<Time>,
+    /// Whether the program has called `cluster_init`.
+    pub(crate) joined: bool,
+    listening: Vec<SocketAddr>,
+    ready_when: ReadyWhen,
+    patience: Duration,
+    ready: bool,
+    /// Whether the master has told it to stop: then no end is a crash.
+    pub(crate) told_to_stop: bool,
+    /// Whether it broke the rules of the channel: then every end is a crash.
+    pub(crate) condemned: bool,
+    /// When it is killed, if it is still there.
+    pub(crate) kill_at: Option<Time>,
+    /// Whether it takes over from one that crashed.
+    pub(crate) is_respawn: bool,
+    /// How many attempts to make it have failed before.
+    pub(crate) failed_attempts: u32,
+}
+
+impl Process {
+    pub(crate) fn new(key: ProcessKey, now: Time, ready_when: ReadyWhen, patience: Duration) -> Self {
+        Self {
+            key,
+            made_at: now,
+            running_since: None,
+            joined: false,
+            listening: Vec::new(),
+            ready_when,
+            patience,
+            ready: false,
+            told_to_stop: false,
+            condemned: false,
+            kill_at: None,
+            is_respawn: false,
+            failed_attempts: 0,
+        }
+    }
+
+    /// Notes that the program runs. False if that was known.
+    pub(crate) fn executed(&mut self, now: Time) -> bool {
+        let news = self.running_since.is_none();
+        self.running_since.get_or_insert(now);
+        news
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.running_since.is_some()
+    }
+
+    pub(crate) fn listens_on(&mut self, address: SocketAddr) {
+        if self.listening.len() < MAX_LISTENERS {
+            self.listening.push(address);
+        }
+    }
+
+    pub(crate) fn listens_on_port(&self, port: u16) -> bool {
+        self.listening.iter().any(|address| address.port() == port)
+    }
+
+    /// Where a successor must listen to be as good: on the cluster's port, or else wherever this one does.
+    pub(crate) fn addresses_to_inherit(&self, port: u16) -> Vec<SocketAddr> {
+        let on_port: Vec<_> = self.listening.iter().filter(|address| address.port() == port).copied().collect();
+        if on_port.is_empty() { self.listening.clone() } else { on_port }
+    }
+
+    /// Notes readiness. True if it has just come.
+    pub(crate) fn becomes_ready(&mut self, now: Time, port: u16) -> bool {
+        if self.ready || !self.is_running() {
+            return false;
+        }
+        let lived = self.running_since.is_some_and(|since| now >= since + LIVED);
+        self.ready = match &self.ready_when {
+            ReadyWhen::ListensOn(addresses) => addresses.iter().all(|address| self.listening.contains(address)),
+            ReadyWhen::ListensOrLived => self.listens_on_port(port) || lived,
+            ReadyWhen::Lived => lived,
+        };
+        self.ready
+    }
+
+    /// When time alone makes it ready.
+    pub(crate) fn ready_at(&self) -> Option<Time> {
+        match self.ready_when {
+            ReadyWhen::ListensOn(_) => None,
+            ReadyWhen::ListensOrLived | ReadyWhen::Lived => {
+                self.running_since.filter(|_| !self.ready).map(|since| since + LIVED)
+            }
+        }
+    }
+
+    /// When it has had time enough to become ready.
+    pub(crate) fn patience_ends(&self) -> Option<Time> {
+        (!self.ready).then(|| self.made_at + self.patience)
+    }
+
+    /// It counts as ready although it never listened: signals that waited for it are due.
+    pub(crate) fn stop_waiting(&mut self) {
+        self.ready = true;
+    }
+
+    pub(crate) fn waited(&self, now: Time) -> Duration {
+        now.saturating_sub(self.made_at)
+    }
+}

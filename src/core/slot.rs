@@ -1,0 +1,187 @@
+//! One worker's place: its process, and what follows when that ends.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::crash_window::CrashWindow;
+use super::process::{PATIENCE, Process, ReadyWhen};
+use super::{ProcessKey, Time};
+
+/// As `worker_status_t` has it (contract 3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    Starting,
+    Active,
+    Stopping,
+    Crashed,
+    Respawning,
+    Disabled,
+}
+
+/// What the slot's worker is.
+#[derive(Clone, Debug)]
+pub(crate) enum Occupancy {
+    /// Not started yet.
+    Vacant,
+    Process(Process),
+    /// Crashed; the next process is made then. So many attempts have failed.
+    Waiting {
+        until: Time,
+        failed_attempts: u32,
+    },
+    /// Crashed while a graceful restart has yet to come to this slot, which will fill it.
+    AwaitingRestart,
+    /// Ended gracefully: nothing follows.
+    Ended,
+    /// Crashed, with respawn off.
+    Crashed,
+    /// Crashed too often.
+    Disabled,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    pub(crate) id: u8,
+    pub(crate) occupancy: Occupancy,
+    /// In a graceful restart: the replacement that is not ready yet.
+    pub(crate) candidate: Option<Process>,
+    /// In a graceful restart: the old worker, told to stop.
+    pub(crate) retiring: Option<Process>,
+    pub(crate) crashes: CrashWindow,
+    pub(crate) exit_status: i32,
+    /// Where the last worker that listened did, for its successor to match.
+    inherited: Option<Vec<SocketAddr>>,
+    /// How long the last worker took to become ready.
+    pub(crate) took: Option<Duration>,
+    /// During the start: whether `cluster_init` need not wait for it any more.
+    pub(crate) settled: bool,
+}
+
+/// What the statistics tell of one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WorkerView {
+    pub(crate) id: u8,
+    pub(crate) status: Status,
+    /// The process that the statistics describe, and when it was made.
+    pub(crate) process: Option<(ProcessKey, Time)>,
+    pub(crate) exit_status: i32,
+    pub(crate) crash_count: u8,
+}
+
+impl Slot {
+    pub(crate) fn new(id: u8, crashes: CrashWindow) -> Self {
+        Self {
+            id,
+            occupancy: Occupancy::Vacant,
+            candidate: None,
+            retiring: None,
+            crashes,
+            exit_status: 0,
+            inherited: None,
+            took: None,
+            settled: false,
+        }
+    }
+
+    pub(crate) fn worker(&self) -> Option<&Process> {
+        match &self.occupancy {
+            Occupancy::Process(process) => Some(process),
+            Occupancy::Vacant
+            | Occupancy::Waiting { .. }
+            | Occupancy::AwaitingRestart
+            | Occupancy::Ended
+            | Occupancy::Crashed
+            | Occupancy::Disabled => None,
+        }
+    }
+
+    pub(crate) fn worker_mut(&mut self) -> Option<&mut Process> {
+        match &mut self.occupancy {
+            Occupancy::Process(process) => Some(process),
+            Occupancy::Vacant
+            | Occupancy::Waiting { .. }
+            | Occupancy::AwaitingRestart
+            | Occupancy::Ended
+            | Occupancy::Crashed
+            | Occupancy::Disabled => None,
+        }
+    }
+
+    pub(crate) fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.worker().into_iter().chain(&self.candidate).chain(&self.retiring)
+    }
+
+    pub(crate) fn processes_mut(&mut self) -> impl Iterator<Item = &mut Process> {
+        let worker = match &mut self.occupancy {
+            Occupancy::Process(process) => Some(process),
+            Occupancy::Vacant
+            | Occupancy::Waiting { .. }
+            | Occupancy::AwaitingRestart
+            | Occupancy::Ended
+            | Occupancy::Crashed
+            | Occupancy::Disabled => None,
+        };
+        worker.into_iter().chain(&mut self.candidate).chain(&mut self.retiring)
+    }
+
+    pub(crate) fn process_mut(&mut self, key: ProcessKey) -> Option<&mut Process> {
+        self.processes_mut().find(|process| process.key == key)
+    }
+
+    /// Whether nothing will run here any more without a graceful restart.
+    pub(crate) fn is_final(&self) -> bool {
+        let down = match self.occupancy {
+            Occupancy::Ended | Occupancy::Crashed | Occupancy::Disabled => true,
+            Occupancy::Vacant | Occupancy::Process(_) | Occupancy::Waiting { .. } | Occupancy::AwaitingRestart => false,
+        };
+        down && self.candidate.is_none() && self.retiring.is_none()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        match &self.occupancy {
+            Occupancy::Vacant => Status::Starting,
+            Occupancy::Process(process) if process.told_to_stop => Status::Stopping,
+            Occupancy::Process(process) if process.is_running() => Status::Active,
+            Occupancy::Process(_) => Status::Starting,
+            Occupancy::Waiting { .. } | Occupancy::AwaitingRestart => Status::Respawning,
+            Occupancy::Ended => Status::Stopping,
+            Occupancy::Crashed => Status::Crashed,
+            Occupancy::Disabled => Status::Disabled,
+        }
+    }
+
+    pub(crate) fn view(&self) -> WorkerView {
+        WorkerView {
+            id: self.id,
+            status: self.status(),
+            process: self.worker().map(|process| (process.key, process.made_at)),
+            exit_status: self.exit_status,
+            crash_count: self.crashes.count(),
+        }
+    }
+
+    /// Remembers for a successor where a worker that has ended listened.
+    pub(crate) fn remember_addresses(&mut self, ended: &Process, port: u16) {
+        let addresses = ended.addresses_to_inherit(port);
+        // One that died before it listened says nothing about where its successor should.
+        if !addresses.is_empty() || self.inherited.is_none() {
+            self.inherited = Some(addresses);
+        }
+    }
+
+    /// What a successor of the present or last worker must do to be ready.
+    pub(crate) fn ready_when(&self, port: u16) -> ReadyWhen {
+        let now = self.worker().map(|worker| worker.addresses_to_inherit(port)).filter(|found| !found.is_empty());
+        match now.or_else(|| self.inherited.clone()) {
+            Some(addresses) if !addresses.is_empty() => ReadyWhen::ListensOn(addresses),
+            Some(_) => ReadyWhen::Lived,
+            None if self.worker().is_some() => ReadyWhen::Lived,
+            None => ReadyWhen::ListensOrLived,
+        }
+    }
+
+    /// How long a successor has to become ready: 10 seconds, or three times what its predecessor took.
+    pub(crate) fn patience(&self) -> Duration {
+        self.took.map_or(PATIENCE, |took| (took * 3).max(PATIENCE))
+    }
+}

@@ -1,0 +1,280 @@
+//! The state machine itself: it owns the slots, hands events to the part that they concern, and knows the next deadline.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::crash_window::CrashWindow;
+use super::process::{Process, ReadyWhen};
+use super::restart::Restart;
+use super::shutdown::Shutdown;
+use super::slot::{Occupancy, Slot, WorkerView};
+use super::startup::Startup;
+use super::{DeployFailure, Effect, Event, Image, ProcessKey, StartupFailure, StopSignal, Time};
+use crate::config::Settings;
+
+/// What the cluster as a whole is doing.
+#[derive(Debug)]
+pub(super) enum Phase {
+    Starting(Startup),
+    Supervising,
+    Stopping(Shutdown),
+}
+
+/// The whole cluster.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    pub(super) settings: Settings,
+    pub(super) slots: BTreeMap<u8, Slot>,
+    pub(super) phase: Phase,
+    pub(super) restart: Option<Restart>,
+    /// A restart asked for that cannot run yet: during the start, or during another restart.
+    pub(super) restart_pending: bool,
+    pub(super) total_restarts: u64,
+    pub(super) now: Time,
+    pub(super) effects: Vec<Effect>,
+    next_serial: u64,
+}
+
+impl Supervisor {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let window = CrashWindow::new(settings.respawn_window, settings.respawn_max_crashes);
+        let slots = (0..settings.workers.get()).map(|id| (id, Slot::new(id, window.clone()))).collect();
+        Self {
+            settings,
+            slots,
+            phase: Phase::Starting(Startup::default()),
+            restart: None,
+            restart_pending: false,
+            total_restarts: 0,
+            now: Time::ZERO,
+            effects: Vec::new(),
+            next_serial: 0,
+        }
+    }
+
+    /// Takes an event in and gives what is to be done now, in order. An event about a process that is not known any
+    /// more changes nothing.
+    pub(crate) fn handle(&mut self, now: Time, event: Event) -> Vec<Effect> {
+        self.now = now;
+        match event {
+            Event::Begin => self.begin(),
+            Event::Tick => self.tick(),
+            Event::SpawnFailed(key, error) => self.spawn_failed(key, error),
+            Event::Executed(key) => self.executed(key),
+            Event::Joined(key) => self.with(key, |process| process.joined = true),
+            Event::Listening(key, address) => {
+                self.with(key, |process| process.listens_on(address));
+                self.settle_listener(key);
+                self.check_ready(key);
+            }
+            Event::BindFailed(key, error) => self.bind_failed(key, error),
+            Event::ChannelBroken(key) => self.channel_broken(key),
+            Event::Ended(key, end) => self.ended(key, end),
+            Event::StopRequested(signal) => self.stop(signal),
+            Event::RestartRequested => self.request_restart(),
+        }
+        self.finish_startup();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When [`Event::Tick`] is due, if it ever is.
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        let of_slots = self.slots.values().flat_map(|slot| {
+            let waiting = match slot.occupancy {
+                Occupancy::Waiting { until, .. } => Some(until),
+                Occupancy::Vacant
+                | Occupancy::Process(_)
+                | Occupancy::AwaitingRestart
+                | Occupancy::Ended
+                | Occupancy::Crashed
+                | Occupancy::Disabled => None,
+            };
+            slot.processes()
+                .flat_map(|process| [process.ready_at(), process.patience_ends(), process.kill_at])
+                .chain([waiting])
+                .flatten()
+        });
+        let of_phase = match &self.phase {
+            Phase::Starting(startup) => startup.deadline(),
+            Phase::Supervising => None,
+            Phase::Stopping(shutdown) => shutdown.deadline(),
+        };
+        of_slots.chain(of_phase).min()
+    }
+
+    /// Whether no process runs and none will.
+    pub(crate) fn is_over(&self) -> bool {
+        let no_process = self.slots.values().all(|slot| slot.processes().next().is_none());
+        match self.phase {
+            Phase::Starting(_) => false,
+            Phase::Stopping(_) => no_process,
+            Phase::Supervising => {
+                self.restart.is_none() && !self.restart_pending && self.slots.values().all(Slot::is_final)
+            }
+        }
+    }
+
+    /// Why the start failed, if it did; the cluster is over once [`Self::is_over`] says so.
+    pub(crate) fn startup_failure(&self) -> Option<StartupFailure> {
+        match &self.phase {
+            Phase::Stopping(shutdown) => shutdown.because,
+            Phase::Starting(_) | Phase::Supervising => None,
+        }
+    }
+
+    pub(crate) fn is_starting(&self) -> bool {
+        matches!(self.phase, Phase::Starting(_))
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Stopping(_))
+    }
+
+    pub(crate) fn is_restarting(&self) -> bool {
+        self.restart.is_some() || self.restart_pending
+    }
+
+    pub(crate) fn total_restarts(&self) -> u64 {
+        self.total_restarts
+    }
+
+    pub(crate) fn workers(&self) -> impl Iterator<Item = WorkerView> {
+        self.slots.values().map(Slot::view)
+    }
+
+    /// Makes a process for a slot; the caller puts it in its place.
+    pub(super) fn make(&mut self, slot: u8, image: Image, ready_when: ReadyWhen, patience: Duration) -> Process {
+        let key = ProcessKey::new(slot, self.next_serial);
+        self.next_serial += 1;
+        self.effects.push(Effect::Spawn(key, image));
+        Process::new(key, self.now, ready_when, patience)
+    }
+
+    pub(super) fn slot_mut(&mut self, key: ProcessKey) -> Option<&mut Slot> {
+        self.slots.get_mut(&key.slot())
+    }
+
+    /// Tells a process to stop; it is killed in the end.
+    pub(super) fn retire(&mut self, key: ProcessKey) {
+        let kill_at = self.now + self.settings.shutdown_timeout;
+        self.with(key, |process| {
+            process.told_to_stop = true;
+            process.kill_at = Some(kill_at);
+        });
+        self.effects.push(Effect::Stop(key, StopSignal::Term));
+    }
+
+    /// Makes a process for a crashed worker's slot.
+    fn respawn(&mut self, id: u8) {
+        let port = self.settings.port.get();
+        let Some(slot) = self.slots.get(&id) else { return };
+        let (ready_when, patience) = (slot.ready_when(port), slot.patience());
+        let mut process = self.make(id, Image::Held, ready_when, patience);
+        process.is_respawn = true;
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.occupancy = Occupancy::Process(process);
+        }
+    }
+
+    fn with(&mut self, key: ProcessKey, change: impl FnOnce(&mut Process)) {
+        if let Some(process) = self.slot_mut(key).and_then(|slot| slot.process_mut(key)) {
+            change(process);
+        }
+    }
+
+    fn tick(&mut self) {
+        self.startup_tick();
+        let ids: Vec<u8> = self.slots.keys().copied().collect();
+        for id in ids {
+            self.tick_slot(id);
+        }
+        self.shutdown_tick();
+    }
+
+    fn tick_slot(&mut self, id: u8) {
+        let now = self.now;
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let due: Vec<ProcessKey> = slot
+            .processes_mut()
+            .filter(|process| process.kill_at.is_some_and(|time| time <= now))
+            .map(|process| {
+                process.kill_at = None;
+                process.key
+            })
+            .collect();
+        let keys: Vec<ProcessKey> = slot.processes().map(|process| process.key).collect();
+        let respawn_due = matches!(slot.occupancy, Occupancy::Waiting { until, .. } if until <= now);
+        self.effects.extend(due.into_iter().map(Effect::Kill));
+        for key in keys {
+            self.check_ready(key);
+            self.check_patience(key);
+        }
+        if respawn_due {
+            let failed = self.failed_attempts(id);
+            self.respawn(id);
+            if let Some(process) = self.slots.get_mut(&id).and_then(Slot::worker_mut) {
+                process.failed_attempts = failed;
+            }
+        }
+    }
+
+    fn failed_attempts(&self, id: u8) -> u32 {
+        match self.slots.get(&id).map(|slot| &slot.occupancy) {
+            Some(Occupancy::Waiting { failed_attempts, .. }) => *failed_attempts,
+            _ => 0,
+        }
+    }
+
+    pub(super) fn executed(&mut self, key: ProcessKey) {
+        let now = self.now;
+        let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
+        let Some(process) = slot.process_mut(key) else { return };
+        if !process.executed(now) {
+            return;
+        }
+        let is_respawn = process.is_respawn;
+        if slot.worker().is_some_and(|worker| worker.key == key) {
+            if is_respawn {
+                self.total_restarts += 1;
+            }
+            self.effects.push(Effect::CallOnStart(key.slot()));
+            self.schedule_next_start(key.slot());
+        }
+        self.check_ready(key);
+    }
+
+    fn check_ready(&mut self, key: ProcessKey) {
+        let (now, port) = (self.now, self.settings.port.get());
+        let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
+        let Some(process) = slot.process_mut(key) else { return };
+        if !process.becomes_ready(now, port) {
+            return;
+        }
+        let took = process.waited(now);
+        let is_candidate = slot.candidate.as_ref().is_some_and(|candidate| candidate.key == key);
+        if is_candidate || slot.worker().is_some_and(|worker| worker.key == key) {
+            slot.took = Some(took);
+        }
+        if is_candidate {
+            self.promote(key.slot());
+        }
+        self.effects.push(Effect::Ready(key));
+    }
+
+    fn check_patience(&mut self, key: ProcessKey) {
+        let now = self.now;
+        let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
+        let is_candidate = slot.candidate.as_ref().is_some_and(|candidate| candidate.key == key);
+        let Some(process) = slot.process_mut(key) else { return };
+        if process.patience_ends().is_none_or(|time| time > now) {
+            return;
+        }
+        process.stop_waiting();
+        let waited = process.waited(now);
+        if is_candidate {
+            self.abandon_restart(key.slot(), DeployFailure::NotReady { waited });
+        } else {
+            self.effects.push(Effect::Ready(key));
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The loop: wait, collect what happened, let the core decide, do what it says.
+
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use super::worker::{Allowance, Heard, Worker};
+use super::{Master, notices, published, requests, targets};
+use crate::core::{BindError, Effect, End, Event, Image, ProcessKey, SpawnError, Status, StopSignal};
+use crate::log;
+use crate::sys::pidfd::Peek;
+use crate::sys::process::{Pid, WaitStatus, own_pid};
+use crate::sys::signals::Signal;
+use crate::sys::{clock, fd, spawn, zombies};
+use crate::wire::FromWorker;
+
+/// What a token of the epoll set stands for. The order is that in which the news of one wait are taken: what a process said before what became of it.
+const WAKE: u64 = 0;
+const EXEC_REPORT: u64 = 1;
+const CHANNEL: u64 = 2;
+const PIDFD: u64 = 3;
+const KIND_SHIFT: u32 = 60;
+
+/// Most messages taken from one worker at a time: the others have a right to be heard, too.
+const MESSAGES_AT_A_TIME: usize = 32;
+/// Most messages taken from a worker that has ended.
+const LAST_MESSAGES: usize = 512;
+/// How soon an ended worker is looked at again that could not be reaped because somebody was signalling.
+const REAP_RETRY: Duration = Duration::from_millis(1);
+
+fn token(kind: u64, key: ProcessKey) -> u64 {
+    kind << KIND_SHIFT | key.serial()
+}
+
+pub(super) const WAKE_TOKEN: u64 = WAKE << KIND_SHIFT;
+
+impl Master {
+    /// Runs the loop until `done`.
+    pub(super) fn run_until(&mut self, done: impl Fn(&Master) -> bool) {
+        loop {
+            self.take_requests();
+            self.work_off();
+            self.reap_ended();
+            if done(self) {
+                return;
+            }
+            self.wait_for_news();
+        }
+    }
+
+    /// The core has an event to take in; what follows from it is done before this returns.
+    pub(super) fn happened(&mut self, event: Event) {
+        self.queue.push_back(event);
+        self.work_off();
+    }
+
+    fn work_off(&mut self) {
+        loop {
+            let now = clock::monotonic();
+            if let Some(event) = self.queue.pop_front() {
+                self.apply(now, event);
+            } else if self.core.next_deadline().is_some_and(|deadline| deadline <= now) {
+                self.apply(now, Event::Tick);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Callbacks see the statistics after the event, so those are published before the first one runs.
+    fn apply(&mut self, now: Duration, event: Event) {
+        let effects = self.core.handle(now, event);
+        let (calls, others): (Vec<Effect>, Vec<Effect>) = effects.into_iter().partition(is_call);
+        for effect in others {
+            self.perform(effect);
+        }
+        self.publish();
+        for call in calls {
+            self.call(call);
+        }
+    }
+
+    fn wait_for_news(&mut self) {
+        let now = clock::monotonic();
+        let deadline = self.core.next_deadline().map(|deadline| deadline.saturating_sub(now));
+        let timeout = if self.ended.is_empty() {
+            deadline
+        } else {
+            Some(deadline.map_or(REAP_RETRY, |time| time.min(REAP_RETRY)))
+        };
+        let mut news = match self.epoll.wait(timeout, &self.handled) {
+            Ok(news) => news,
+            Err(error) => {
+                // It cannot fail for a valid set; but a program may have closed it. Better a slow master than none.
+                log::error!(
+                    "waiting for the workers failed: {error}: the program must not close the library's descriptors"
+                );
+                std::thread::sleep(Duration::from_millis(100));
+                Vec::new()
+            }
+        };
+        // What was asked for comes first: an end that was asked for is no crash.
+        self.take_requests();
+        news.sort_unstable();
+        for token in news {
+            self.take_news(token);
+        }
+    }
+
+    fn take_news(&mut self, token: u64) {
+        let (kind, serial) = (token >> KIND_SHIFT, token & ((1 << KIND_SHIFT) - 1));
+        match kind {
+            WAKE => fd::acknowledge(self.wake.as_raw_fd()),
+            EXEC_REPORT => self.take_exec_report(serial),
+            CHANNEL => self.listen_to(serial, MESSAGES_AT_A_TIME),
+            PIDFD => self.take_end(serial),
+            _ => {}
+        }
+    }
+
+    fn take_requests(&mut self) {
+        let asked = requests::pending();
+        for signal in asked.sent.into_iter().flatten() {
+            self.happened(Event::StopRequested(signal));
+        }
+        if asked.terminate > 0 {
+            self.happened(Event::StopRequested(StopSignal::Term));
+        }
+        for _ in 0..asked.interrupts {
+            self.interrupts = self.interrupts.saturating_add(1);
+            // The second one is from somebody who does not want to wait.
+            let signal = if self.interrupts > 1 { StopSignal::Kill } else { StopSignal::Term };
+            self.happened(Event::StopRequested(signal));
+        }
+        if asked.restart > 0 {
+            self.happened(Event::RestartRequested);
+        }
+        if asked.child_ended > 0 {
+            self.reap_strangers();
+        }
+        requests::deal_with(&asked);
+        self.relay_refused();
+    }
+
+    fn take_exec_report(&mut self, serial: u64) {
+        let Some(worker) = self.workers.get_mut(&serial) else { return };
+        let Some(report) = worker.exec_report.take() else { return };
+        self.epoll.remove(&report);
+        worker.exec_error = spawn::read_exec_report(&report);
+        if worker.exec_error.is_none() {
+            let key = worker.key;
+            self.happened(Event::Executed(key));
+        }
+        // Otherwise its end follows, and is told as a failure to start.
+    }
+
+    fn listen_to(&mut self, serial: u64, at_most: usize) {
+        for _ in 0..at_most {
+            let now = clock::monotonic();
+            let Some(worker) = self.workers.get_mut(&serial) else { return };
+            let key = worker.key;
+            match worker.hear(now) {
+                Heard::Message(message) => self.worker_says(key, message),
+                Heard::Noise => {}
+                Heard::Nothing => return,
+                Heard::Closed => return self.close_channel(serial),
+                Heard::Broken(what) => {
+                    log::error!(
+                        "Worker {} sent the master {what}: its channel is closed, and it is stopped as if it had crashed",
+                        key.slot()
+                    );
+                    self.close_channel(serial);
+                    self.happened(Event::ChannelBroken(key));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn worker_says(&mut self, key: ProcessKey, message: FromWorker) {
+        // Whatever it says, the program runs: a descriptor that another thread's child has inherited can keep the exec report open.
+        self.happened(Event::Executed(key));
+        match message {
+            FromWorker::Born => {}
+            FromWorker::Joined => self.happened(Event::Joined(key)),
+            FromWorker::Listening(address) => self.happened(Event::Listening(key, address)),
+            FromWorker::BindFailed(address, errno) => {
+                let error = BindError { address, in_use: errno == libc::EADDRINUSE };
+                self.happened(Event::BindFailed(key, error));
+            }
+        }
+    }
+
+    fn close_channel(&mut self, serial: u64) {
+        if let Some(channel) = self.workers.get_mut(&serial).and_then(|worker| worker.channel.take()) {
+            self.epoll.remove(&channel);
+        }
+    }
+
+    fn take_end(&mut self, serial: u64) {
+        let Some(worker) = self.workers.get(&serial) else { return };
+        let end = match worker.pidfd.peek() {
+            Ok(Peek::Running) => return,
+            Ok(Peek::Ended(WaitStatus::Exited(code))) => End::Exited(code),
+            Ok(Peek::Ended(WaitStatus::Killed(signal))) => End::Killed(signal),
+            Ok(Peek::Lost) | Err(_) => End::Lost,
+        };
+        // Its last words, which may have come with its end.
+        self.take_exec_report(serial);
+        self.listen_to(serial, LAST_MESSAGES);
+        self.close_channel(serial);
+        let Some(worker) = self.workers.remove(&serial) else { return };
+        self.epoll.remove(&worker.pidfd);
+        targets::remove(worker.target);
+        let (key, exec_error) = (worker.key, worker.exec_error);
+        // It stays a zombie until its pid is published as 0 and nobody can be signalling it.
+        self.ended.push(worker);
+        self.happened(match exec_error {
+            Some(errno) => Event::SpawnFailed(key, SpawnError { step: "running the program file", errno }),
+            None => Event::Ended(key, end),
+        });
+        if own_pid() == 1 {
+            self.reap_strangers();
+        }
+    }
+
+    pub(super) fn reap_ended(&mut self) {
+        if targets::is_quiet() {
+            for worker in self.ended.drain(..) {
+                // Lost if the program has reaped it itself: nothing is left to do then.
+                let _ = worker.pidfd.reap();
+            }
+        }
+    }
+
+    /// As a container's first process: what workers left behind. The workers themselves are not touched.
+    fn reap_strangers(&self) {
+        let ours = |pid: Pid| self.workers.values().chain(&self.ended).any(|worker| worker.pid == pid);
+        zombies::reap_foreign(ours);
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn(key, image) => self.spawn(key, image),
+            Effect::Stop(key, signal) => self.with_target(key, |target| targets::stop(target, signal)),
+            Effect::Kill(key) => self.with_target(key, targets::kill),
+            Effect::Ready(key) => self.with_target(key, targets::ready),
+            Effect::Promoted(key) => {
+                if let Some(worker) = self.workers.get(&key.serial()) {
+                    self.launcher.promote(key.slot(), &worker.image);
+                }
+            }
+            Effect::Report(notice) => notices::report(&notice),
+            Effect::CallOnStart(_) | Effect::CallOnExit { .. } => {}
+        }
+    }
+
+    fn spawn(&mut self, key: ProcessKey, image: Image) {
+        if let Err((step, error)) = self.try_spawn(key, image) {
+            let errno = error.raw_os_error().unwrap_or(0);
+            self.queue.push_back(Event::SpawnFailed(key, SpawnError { step, errno }));
+        }
+    }
+
+    fn try_spawn(&mut self, key: ProcessKey, image: Image) -> Result<(), super::launcher::LaunchError> {
+        let launched = self.launcher.launch(key, image)?;
+        let child = launched.child;
+        let watch = |error| ("watching its process", error);
+        let target = targets::add(child.pidfd.as_raw_fd());
+        let worker = Worker {
+            key,
+            pid: child.pid,
+            target: target.ok_or_else(|| watch(std::io::Error::from_raw_os_error(libc::EMFILE)))?,
+            pidfd: child.pidfd,
+            channel: Some(launched.channel),
+            exec_report: Some(child.exec_report),
+            exec_error: None,
+            image: launched.image,
+            start_time: i64::try_from(clock::calendar().as_secs()).unwrap_or(0),
+            allowance: Allowance::new(clock::monotonic()),
+        };
+        let added = self.epoll.add(&worker.pidfd, token(PIDFD, key)).and_then(|()| {
+            self.epoll.add(&worker.channel.as_ref().map_or(-1, AsRawFd::as_raw_fd), token(CHANNEL, key))?;
+            self.epoll.add(&worker.exec_report.as_ref().map_or(-1, AsRawFd::as_raw_fd), token(EXEC_REPORT, key))
+        });
+        if let Err(error) = added {
+            // A process that cannot be watched must not live; it is reaped with the others.
+            targets::kill(worker.target);
+            targets::remove(worker.target);
+            self.ended.push(worker);
+            return Err(watch(error));
+        }
+        self.workers.insert(key.serial(), worker);
+        Ok(())
+    }
+
+    fn with_target(&mut self, key: ProcessKey, act: impl FnOnce(targets::TargetId) -> bool) {
+        let refused = self.workers.get(&key.serial()).is_some_and(|worker| act(worker.target));
+        if refused {
+            self.relay_refused();
+        }
+    }
+
+    /// A worker that has another user now cannot be signalled; it signals itself when it is told to over its channel.
+    fn relay_refused(&self) {
+        for worker in self.workers.values() {
+            let refused = targets::take_refused(worker.target);
+            if refused != 0 {
+                worker.relay(Signal::from_bits(refused).filter_map(|signal| u8::try_from(signal.number()).ok()));
+            }
+        }
+    }
+
+    pub(super) fn publish(&mut self) {
+        let (workers, start_times) = (&self.workers, &mut self.start_times);
+        let snapshots: Vec<published::WorkerSnapshot> = self
+            .core
+            .workers()
+            .map(|view| {
+                let process = view.process.and_then(|(key, _)| workers.get(&key.serial()));
+                if let Some(worker) = process {
+                    start_times.insert(view.id, worker.start_time);
+                }
+                let start_time = start_times.get(&view.id).copied().unwrap_or(0);
+                published::WorkerSnapshot::new(&view, process.map_or(0, |worker| worker.pid.raw()), start_time)
+            })
+            .collect();
+        let count = |status: Status| {
+            u8::try_from(snapshots.iter().filter(|worker| worker.status == status).count()).unwrap_or(u8::MAX)
+        };
+        let cluster = published::ClusterSnapshot {
+            total: u8::try_from(snapshots.len()).unwrap_or(u8::MAX),
+            active: count(Status::Active),
+            crashed: count(Status::Crashed),
+            disabled: count(Status::Disabled),
+            shutdown_requested: self.core.is_stopping(),
+            restart_requested: self.core.is_restarting(),
+            total_restarts: self.core.total_restarts(),
+        };
+        published::publish(cluster, snapshots.iter().copied());
+    }
+
+    fn call(&mut self, effect: Effect) {
+        match effect {
+            Effect::CallOnStart(worker) => {
+                if let Some(on_start) = &mut self.callbacks.on_start {
+                    on_start(worker);
+                }
+            }
+            Effect::CallOnExit { worker, end, crash } => {
+                if let Some(on_exit) = &mut self.callbacks.on_exit {
+                    on_exit(worker, end.exit_status(), crash);
+                }
+            }
+            Effect::Spawn(..)
+            | Effect::Stop(..)
+            | Effect::Kill(_)
+            | Effect::Ready(_)
+            | Effect::Promoted(_)
+            | Effect::Report(_) => {}
+        }
+    }
+}
+
+fn is_call(effect: &Effect) -> bool {
+    matches!(effect, Effect::CallOnStart(_) | Effect::CallOnExit { .. })
+}

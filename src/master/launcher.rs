@@ -1,0 +1,144 @@
+//! Everything that a new worker is made from.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use crate::core::{Image, ProcessKey};
+use crate::sys::fd::FileIdentity;
+use crate::sys::image::{self, Birthplace};
+use crate::sys::limits::DescriptorLimit;
+use crate::sys::pidfd::PidFd;
+use crate::sys::process::{self, Pid};
+use crate::sys::{socket, spawn};
+use crate::wire::{FromMaster, Welcome};
+use crate::worker;
+
+/// Makes worker processes, and knows which program file each slot runs.
+#[derive(Debug)]
+pub(crate) struct Launcher {
+    /// What a slot runs, if it is not the image that the master runs.
+    images: BTreeMap<u8, Rc<OwnedFd>>,
+    own_image: Rc<OwnedFd>,
+    program_path: PathBuf,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    directory: Option<CString>,
+    null: OwnedFd,
+    descriptor_limit: DescriptorLimit,
+    /// A pidfd of the master's own, given to each worker; `None` where the kernel gives none.
+    own_pidfd: Option<PidFd>,
+    count: u8,
+    port: u16,
+    shutdown_timeout_ms: u32,
+}
+
+/// A process just made, and the master's end of its channel.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    pub(crate) child: spawn::Child,
+    pub(crate) channel: OwnedFd,
+    pub(crate) image: Rc<OwnedFd>,
+}
+
+/// What could not be done, and why.
+pub(crate) type LaunchError = (&'static str, io::Error);
+
+impl Launcher {
+    pub(crate) fn new(
+        arguments: Vec<CString>,
+        birthplace: &Birthplace,
+        descriptor_limit: DescriptorLimit,
+        welcome: Welcome,
+    ) -> Result<Self, LaunchError> {
+        let own_image = image::hold_running().map_err(|error| ("opening the program file", error))?;
+        let null = image::hold_null().map_err(|error| ("opening /dev/null", error))?;
+        let environment = image::environment()
+            .into_iter()
+            .filter(|entry| {
+                let removed = [worker::PLUGIN_VARIABLE, worker::ID_VARIABLE, worker::CHANNEL_VARIABLE];
+                !removed.iter().any(|name| image::names(entry, name))
+            })
+            .collect();
+        let directory = birthplace.directory.as_ref().and_then(|path| CString::new(path.as_os_str().as_bytes()).ok());
+        Ok(Self {
+            images: BTreeMap::new(),
+            program_path: birthplace.program_path(&own_image),
+            own_image: Rc::new(own_image),
+            arguments,
+            environment,
+            directory,
+            null,
+            descriptor_limit,
+            own_pidfd: Pid::new(process::own_pid()).and_then(|pid| PidFd::open(pid).ok()),
+            count: welcome.count,
+            port: welcome.port,
+            shutdown_timeout_ms: welcome.shutdown_timeout_ms,
+        })
+    }
+
+    /// Makes a process for a slot.
+    pub(crate) fn launch(&self, key: ProcessKey, image: Image) -> Result<Launched, LaunchError> {
+        let image = match image {
+            Image::Held => self.held(key.slot()),
+            Image::Deployed => self.deployed().map_err(|error| ("opening the program file", error))?,
+        };
+        let (ours, theirs) = socket::pair().map_err(|error| ("making its channel", error))?;
+        self.welcome(key.slot(), &ours).map_err(|error| ("making its channel", error))?;
+        let environment = self.environment_of(key.slot(), &theirs).map_err(|error| ("making its channel", error))?;
+        let child = spawn::spawn(&spawn::Command {
+            image: image.as_fd(),
+            arguments: &self.arguments,
+            environment: &environment,
+            directory: self.directory.as_deref(),
+            stdin: self.null.as_fd(),
+            inherited: theirs.as_fd(),
+            descriptor_limit: self.descriptor_limit,
+        })
+        .map_err(|error| ("making its process", error))?;
+        Ok(Launched { child, channel: ours, image })
+    }
+
+    /// The slot runs this image from now on.
+    pub(crate) fn promote(&mut self, slot: u8, image: &Rc<OwnedFd>) {
+        self.images.insert(slot, Rc::clone(image));
+    }
+
+    fn held(&self, slot: u8) -> Rc<OwnedFd> {
+        Rc::clone(self.images.get(&slot).unwrap_or(&self.own_image))
+    }
+
+    /// The file on disk; where some slot runs that already, without another descriptor for it.
+    fn deployed(&self) -> io::Result<Rc<OwnedFd>> {
+        let file = image::hold(&self.program_path)?;
+        let identity = FileIdentity::of(file.as_raw_fd());
+        let known = self.images.values().chain([&self.own_image]);
+        let same = known.into_iter().find(|held| FileIdentity::of(held.as_raw_fd()) == identity);
+        Ok(same.map_or_else(|| Rc::new(file), Rc::clone))
+    }
+
+    /// Waits in the socket until the worker's constructor reads it.
+    fn welcome(&self, id: u8, channel: &OwnedFd) -> io::Result<()> {
+        let message = FromMaster::Welcome(Welcome {
+            id,
+            count: self.count,
+            port: self.port,
+            shutdown_timeout_ms: self.shutdown_timeout_ms,
+        });
+        let pidfd = self.own_pidfd.as_ref().map(AsRawFd::as_raw_fd);
+        socket::send(channel.as_raw_fd(), message.encode().bytes(), pidfd).map_err(io::Error::from_raw_os_error)
+    }
+
+    fn environment_of(&self, id: u8, channel: &OwnedFd) -> io::Result<Vec<CString>> {
+        let number = channel.as_raw_fd();
+        let inode = FileIdentity::of(number).ok_or_else(io::Error::last_os_error)?.inode();
+        let mut environment = self.environment.clone();
+        environment.push(CString::new(format!("{}={number}:{inode}", worker::CHANNEL_VARIABLE))?);
+        environment.push(CString::new(format!("{}={id}", worker::ID_VARIABLE))?);
+        Ok(environment)
+    }
+}

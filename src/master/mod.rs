@@ -1,0 +1,53 @@
+//! The shell around the core: it waits for the kernel, turns what happened into events, performs the effects, and runs
+//! the program's callbacks with nothing borrowed or locked.
+
+mod event_loop;
+mod launcher;
+mod notices;
+pub(crate) mod published;
+pub(crate) mod requests;
+mod setup;
+pub(crate) mod targets;
+mod worker;
+
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::OwnedFd;
+
+use crate::core::{Event, Supervisor};
+use crate::sys::epoll::Epoll;
+use crate::sys::signals::SignalSet;
+use launcher::Launcher;
+use setup::Borrowed;
+use worker::Worker;
+
+pub(crate) use setup::start;
+
+/// The program's functions.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    pub(crate) on_start: Option<Box<dyn FnMut(u8) + Send>>,
+    pub(crate) on_exit: Option<Box<dyn FnMut(u8, i32, bool) + Send>>,
+}
+
+/// A running cluster, seen from its master.
+pub(crate) struct Master {
+    core: Supervisor,
+    queue: VecDeque<Event>,
+    workers: HashMap<u64, Worker>,
+    /// Ended, and reaped as soon as nobody may be signalling it.
+    ended: Vec<Worker>,
+    launcher: Launcher,
+    callbacks: Callbacks,
+    epoll: Epoll,
+    wake: OwnedFd,
+    /// The signals that the library handles: they get through to the waiting thread whatever its mask is.
+    handled: SignalSet,
+    interrupts: u32,
+    /// When each slot's latest process was started, in seconds since 1970.
+    start_times: HashMap<u8, i64>,
+    port: u16,
+    /// The process that is the master.
+    pid: i32,
+    /// What of the process's own the master has changed, and gives back at its end.
+    borrowed: Borrowed,
+}

@@ -1,0 +1,118 @@
+//! The master's view of one worker process: its descriptors, and what comes over its channel.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::targets::TargetId;
+use crate::core::ProcessKey;
+use crate::sys::pidfd::PidFd;
+use crate::sys::process::Pid;
+use crate::sys::socket::{self, Received};
+use crate::wire::{Decoded, FromMaster, FromWorker, MAX_LENGTH};
+
+/// A process made for a slot, until it is reaped.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) key: ProcessKey,
+    pub(crate) pid: Pid,
+    pub(crate) pidfd: PidFd,
+    pub(crate) target: TargetId,
+    pub(crate) channel: Option<OwnedFd>,
+    pub(crate) exec_report: Option<OwnedFd>,
+    /// The errno that kept the program from running in it.
+    pub(crate) exec_error: Option<i32>,
+    pub(crate) image: Rc<OwnedFd>,
+    /// Seconds since 1970.
+    pub(crate) start_time: i64,
+    pub(crate) allowance: Allowance,
+}
+
+/// What a look at a channel brings.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    Message(FromWorker),
+    /// Nothing to act upon, but there may be more.
+    Noise,
+    Nothing,
+    /// The worker has closed its end, or ended.
+    Closed,
+    /// No library would send that.
+    Broken(&'static str),
+}
+
+impl Worker {
+    /// Takes one message from the channel.
+    pub(crate) fn hear(&mut self, now: Duration) -> Heard {
+        let Some(channel) = &self.channel else { return Heard::Nothing };
+        let mut buffer = [0; MAX_LENGTH];
+        match socket::receive(channel.as_raw_fd(), &mut buffer) {
+            Ok(Received::Nothing) => Heard::Nothing,
+            Ok(Received::End) | Err(_) => Heard::Closed,
+            // Descriptors are not expected and are closed here.
+            Ok(Received::Message { truncated: true, .. }) => Heard::Broken("a message that is too long"),
+            Ok(Received::Message { length, .. }) => {
+                if !self.allowance.take(now) {
+                    return Heard::Broken("too many messages");
+                }
+                match FromWorker::decode(buffer.get(..length).unwrap_or_default()) {
+                    Decoded::Message(message) => Heard::Message(message),
+                    Decoded::Unknown => Heard::Noise,
+                    Decoded::Malformed => Heard::Broken("a message that makes no sense"),
+                }
+            }
+        }
+    }
+
+    /// Tells the worker to send itself signals that the master may not send.
+    pub(crate) fn relay(&self, signals: impl Iterator<Item = u8>) {
+        let Some(channel) = &self.channel else { return };
+        for number in signals {
+            // If the channel is full of signals that were not obeyed, one more makes no difference.
+            let _ = socket::send(channel.as_raw_fd(), FromMaster::Signal(number).encode().bytes(), None);
+        }
+    }
+}
+
+/// How much a worker may say: a burst, and so much a second (contract 7.3). A server tells of each listener once, so
+/// that what exceeds this is a fault.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    left: u32,
+    since: Duration,
+}
+
+impl Allowance {
+    const BURST: u32 = 4096;
+    const PER_SECOND: u32 = 512;
+
+    pub(crate) fn new(now: Duration) -> Self {
+        Self { left: Self::BURST, since: now }
+    }
+
+    fn take(&mut self, now: Duration) -> bool {
+        let earned = now.saturating_sub(self.since).as_millis() * u128::from(Self::PER_SECOND) / 1000;
+        if earned > 0 {
+            self.left = self.left.saturating_add(u32::try_from(earned).unwrap_or(u32::MAX)).min(Self::BURST);
+            self.since = now;
+        }
+        let allowed = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floods_are_noticed_and_servers_are_not_contract_7_3() {
+        let second = Duration::from_secs(1);
+        let mut flood = Allowance::new(second);
+        assert_eq!((0..10_000).filter(|_| flood.take(second)).count(), Allowance::BURST as usize);
+        assert!(flood.take(second * 2), "it may speak again later");
+        let mut server = Allowance::new(second);
+        assert!((0..100_000u32).all(|count| server.take(second + Duration::from_millis(5) * count)));
+    }
+}

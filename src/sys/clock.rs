@@ -1,0 +1,20 @@
+//! Two clocks: one that only goes forward, for every decision, and the calendar's, for `start_time` alone.
+
+use std::time::Duration;
+
+fn read(clock: libc::clockid_t) -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is valid for writes; both clocks exist on every supported kernel, so the call cannot fail.
+    unsafe { libc::clock_gettime(clock, &mut now) };
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// `CLOCK_MONOTONIC`. Signal-safe (clock_gettime is in signal-safety(7)).
+pub(crate) fn monotonic() -> Duration {
+    read(libc::CLOCK_MONOTONIC)
+}
+
+/// Time since 1970. Signal-safe.
+pub(crate) fn calendar() -> Duration {
+    read(libc::CLOCK_REALTIME)
+}

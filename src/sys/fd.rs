@@ -1,0 +1,95 @@
+//! Descriptors of the library: close-on-exec, and never 0, 1 or 2, even in a program that was started with those closed.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use super::check;
+
+/// The lowest number that a descriptor of the library may have.
+const ABOVE_STDIO: RawFd = 3;
+
+/// Moves a descriptor out of the numbers of stdin, stdout and stderr.
+pub(crate) fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() >= ABOVE_STDIO { Ok(fd) } else { duplicate_from(fd.as_raw_fd(), ABOVE_STDIO) }
+}
+
+/// A close-on-exec duplicate whose number is at least `lowest`.
+pub(crate) fn duplicate_from(fd: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes a descriptor and a number and touches no memory.
+    let new = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest) }.into())?;
+    owned(new)
+}
+
+/// Takes ownership of a descriptor that a system call has just returned.
+pub(crate) fn owned(result: libc::c_long) -> io::Result<OwnedFd> {
+    let raw = RawFd::try_from(check(result)?).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+/// A pipe, both ends close-on-exec: (read, write).
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends: [RawFd; 2] = [-1; 2];
+    // SAFETY: `ends` has room for the two descriptors.
+    check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) }.into())?;
+    let [read, write] = ends.map(|raw| owned(raw.into()));
+    Ok((above_stdio(read?)?, above_stdio(write?)?))
+}
+
+/// An eventfd that never blocks.
+pub(crate) fn eventfd() -> io::Result<OwnedFd> {
+    // SAFETY: takes two numbers.
+    above_stdio(owned(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }.into())?)
+}
+
+/// Makes an eventfd readable. Signal-safe. A full counter is readable already, and a closed descriptor has nobody to
+/// wake, so no error is of interest.
+pub(crate) fn notify(eventfd: RawFd) {
+    let one: u64 = 1;
+    // SAFETY: the buffer is eight valid bytes.
+    unsafe { libc::write(eventfd, (&raw const one).cast(), size_of::<u64>()) };
+}
+
+/// Makes an eventfd unreadable again.
+pub(crate) fn acknowledge(eventfd: RawFd) {
+    let mut count: u64 = 0;
+    // SAFETY: the buffer is eight writable bytes; the descriptor never blocks.
+    unsafe { libc::read(eventfd, (&raw mut count).cast(), size_of::<u64>()) };
+}
+
+/// What tells one open file from another, whatever its number: device and inode. Signal-safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    pub(crate) fn of(fd: RawFd) -> Option<Self> {
+        let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
+        // SAFETY: fstat fills the whole structure if it returns 0.
+        let stat = unsafe {
+            if libc::fstat(fd, stat.as_mut_ptr()) != 0 {
+                return None;
+            }
+            stat.assume_init()
+        };
+        Some(Self { device: stat.st_dev, inode: stat.st_ino })
+    }
+
+    pub(crate) fn inode(self) -> u64 {
+        self.inode
+    }
+}
+
+/// How many descriptors this process has open; `None` without /proc.
+pub(crate) fn open_count() -> Option<usize> {
+    // One of the entries is the directory itself, open for the time of reading.
+    Some(std::fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1))
+}
+
+/// Closes a descriptor that came over `exec` and has been duplicated.
+pub(crate) fn close_inherited(fd: RawFd) {
+    // SAFETY: the caller has found it to be the library's own, and nothing else refers to it.
+    unsafe { libc::close(fd) };
+}

@@ -1,0 +1,27 @@
+//! stderr, written to in a way that cannot harm the writer.
+
+use std::mem::MaybeUninit;
+
+use super::signals::SignalSet;
+
+/// Writes the bytes in one call. If stderr is a pipe that nobody reads any more, the SIGPIPE that this raises is taken back: losing a log
+/// must not end a master. Signal-safe (rt_sigtimedwait and rt_sigpending are bare system calls).
+pub(crate) fn write(bytes: &[u8]) {
+    let pipe = SignalSet::of(&[libc::SIGPIPE]);
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the sets are initialized before they are read; the buffer is valid for its length.
+    unsafe {
+        if libc::pthread_sigmask(libc::SIG_BLOCK, pipe.as_ptr(), before.as_mut_ptr()) != 0 {
+            return;
+        }
+        let mut pending = MaybeUninit::<libc::sigset_t>::uninit();
+        libc::sigpending(pending.as_mut_ptr());
+        let was_pending = libc::sigismember(pending.as_ptr(), libc::SIGPIPE) == 1;
+        let written = libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len());
+        if written == -1 && super::errno() == libc::EPIPE && !was_pending {
+            let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            libc::sigtimedwait(pipe.as_ptr(), std::ptr::null_mut(), &now);
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut());
+    }
+}

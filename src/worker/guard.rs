@@ -1,0 +1,160 @@
+//! The worker's watch over its master: a thread that sleeps until the master ends or has something to say (contract 4.1, 4.4).
+//!
+//! It is there from before `main` on, blocks every signal, and needs nothing of the program's threads: it works in a worker
+//! that hangs.
+
+use std::mem::MaybeUninit;
+use std::os::fd::{IntoRawFd, RawFd};
+use std::time::Duration;
+
+use super::identity::{Identity, Standing, standing};
+use crate::log;
+use crate::sys::process::{self, Pid};
+use crate::sys::signals::{AllBlocked, Signal};
+use crate::sys::{pidfd, socket};
+use crate::wire::{Decoded, FromMaster, MAX_LENGTH};
+
+/// Room for a few small frames. The C library takes the program's thread-local data out of it, too; where that is more,
+/// the default size is used.
+const STACK: usize = 64 * 1024;
+
+/// Where the program has closed the descriptors to watch, the parent's number has to be looked at now and then.
+const FALLBACK_PERIOD_MS: i32 = 500;
+
+/// Starts the thread. The error is an errno.
+pub(super) fn start(_identity: &'static Identity) -> Result<(), i32> {
+    // The new thread inherits the mask.
+    let _blocked = AllBlocked::new().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))?;
+    match create(Some(STACK)) {
+        Err(libc::EINVAL) => create(None),
+        other => other,
+    }
+}
+
+fn create(stack: Option<usize>) -> Result<(), i32> {
+    let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
+    let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
+    // SAFETY: the attributes are initialized before they are used, and destroyed after; the thread's function takes no
+    // argument and lives as long as the process.
+    let result = unsafe {
+        libc::pthread_attr_init(attributes.as_mut_ptr());
+        libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED);
+        let sized = stack.map_or(0, |size| libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), size));
+        let result = match sized {
+            0 => libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), watch, std::ptr::null_mut()),
+            error => error,
+        };
+        libc::pthread_attr_destroy(attributes.as_mut_ptr());
+        result
+    };
+    if result == 0 { Ok(()) } else { Err(result) }
+}
+
+extern "C" fn watch(_: *mut libc::c_void) -> *mut libc::c_void {
+    if let Standing::Worker(identity) = standing() {
+        Watch::new(identity).run();
+        stop_self(identity.shutdown_timeout);
+    }
+    std::ptr::null_mut()
+}
+
+/// What is left to be watched.
+struct Watch {
+    identity: &'static Identity,
+    channel: Option<RawFd>,
+    master: Option<RawFd>,
+}
+
+impl Watch {
+    fn new(identity: &'static Identity) -> Self {
+        let master = Some(identity.master()).filter(|fd| *fd >= 0);
+        Self { identity, channel: Some(identity.channel()), master }
+    }
+
+    /// Returns when the master is gone, or has nothing to do with this worker any more.
+    fn run(&mut self) {
+        loop {
+            let blind = self.channel.is_none() && self.master.is_none();
+            if blind && process::parent_pid() != self.identity.master_pid {
+                return;
+            }
+            let timeout = if blind { FALLBACK_PERIOD_MS } else { -1 };
+            let [channel, master] = socket::poll([self.channel.unwrap_or(-1), self.master.unwrap_or(-1)], timeout);
+            if master != 0 && self.master_says() == Verdict::MasterGone {
+                return;
+            }
+            if channel != 0 && self.channel_says() == Verdict::MasterGone {
+                return;
+            }
+        }
+    }
+
+    /// Something is to be said of the pidfd: the master has ended, or the program has closed the descriptor. An ended master may
+    /// be a zombie still, to which signals can be sent; what is no pidfd at all gives EBADF.
+    fn master_says(&mut self) -> Verdict {
+        let Some(master) = self.master else { return Verdict::GoOn };
+        match pidfd::send(master, 0) {
+            Ok(()) | Err(libc::ESRCH | libc::EPERM) => Verdict::MasterGone,
+            Err(_) => {
+                self.master = self.reopen();
+                Verdict::GoOn
+            }
+        }
+    }
+
+    /// A new pidfd of the parent, if that is still the master.
+    fn reopen(&mut self) -> Option<RawFd> {
+        let opened = pidfd::PidFd::open(Pid::new(self.identity.master_pid)?).ok()?;
+        // Looked at only now: as long as the parent is the same, its number cannot have come to mean another process.
+        if process::parent_pid() != self.identity.master_pid {
+            return None;
+        }
+        Some(opened.into_owned().into_raw_fd())
+    }
+
+    fn channel_says(&mut self) -> Verdict {
+        if !self.identity.owns_channel() {
+            // The program has closed it. It cannot be had again; the pidfd must do.
+            self.channel = None;
+            if self.master.is_none() {
+                self.master = self.reopen();
+            }
+            return Verdict::GoOn;
+        }
+        let mut buffer = [0; MAX_LENGTH];
+        match socket::receive(self.identity.channel(), &mut buffer) {
+            Ok(socket::Received::Message { length, .. }) => {
+                obey(FromMaster::decode(buffer.get(..length).unwrap_or_default()));
+                Verdict::GoOn
+            }
+            Ok(socket::Received::Nothing) => Verdict::GoOn,
+            Ok(socket::Received::End) | Err(_) => Verdict::MasterGone,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    GoOn,
+    MasterGone,
+}
+
+fn obey(message: Decoded<FromMaster>) {
+    match message {
+        Decoded::Message(FromMaster::Signal(number)) => {
+            if let Some(signal) = Signal::new(number.into()) {
+                process::signal_self(signal.number());
+            }
+        }
+        // A second welcome, or what only a newer master says, changes nothing.
+        Decoded::Message(FromMaster::Welcome(_)) | Decoded::Unknown => {}
+        Decoded::Malformed => log::warning!("a message from the master made no sense and was passed over"),
+    }
+}
+
+/// Ends this process as its master would have: SIGTERM, and SIGKILL when the time is over.
+fn stop_self(timeout: Duration) {
+    process::signal_self(libc::SIGTERM);
+    std::thread::sleep(timeout);
+    process::signal_self(libc::SIGKILL);
+}
