@@ -1,6 +1,8 @@
 //! Writes the C header into `OUT_DIR`. The committed `include/ecewo-cluster.h` is compared with it by a test, so that
 //! building never writes into the source tree (which `cargo publish` refuses).
 
+#![allow(clippy::expect_used)] // A build script reports by panicking.
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     #[cfg(feature = "capi")]

@@ -50,7 +50,7 @@ pub enum Role {
 }
 
 /// The master's part.
-pub struct Master(master::Master);
+pub struct Master(Box<master::Master>);
 
 /// A worker's part.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +107,7 @@ impl Cluster {
                 None => {
                     return master::start(self.settings, self.arguments, self.callbacks)
                         .inspect_err(|_| role::release())
-                        .map(|master| Role::Master(Master(master)));
+                        .map(|master| Role::Master(Master(Box::new(master))));
                 }
             },
         }

@@ -22,11 +22,16 @@ use worker::Worker;
 
 pub(crate) use setup::start;
 
+/// Called with a worker's id.
+type OnStart = Box<dyn FnMut(u8) + Send>;
+/// Called with a worker's id, its exit status, and whether that was a crash.
+type OnExit = Box<dyn FnMut(u8, i32, bool) + Send>;
+
 /// The program's functions.
 #[derive(Default)]
 pub(crate) struct Callbacks {
-    pub(crate) on_start: Option<Box<dyn FnMut(u8) + Send>>,
-    pub(crate) on_exit: Option<Box<dyn FnMut(u8, i32, bool) + Send>>,
+    pub(crate) on_start: Option<OnStart>,
+    pub(crate) on_exit: Option<OnExit>,
 }
 
 /// A running cluster, seen from its master.

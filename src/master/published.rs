@@ -56,12 +56,12 @@ impl WorkerSnapshot {
     }
 
     fn words(self) -> [u64; WORDS_PER_WORKER] {
-        let pid = u64::from(self.pid.cast_unsigned());
+        let pid = u64::from(self.pid as u32);
         let small = u64::from(status_code(self.status)) | u64::from(self.crash_count) << 8;
         [
             pid | small << 32,
-            u64::from(self.exit_status.cast_unsigned()),
-            self.start_time.cast_unsigned(),
+            u64::from(self.exit_status as u32),
+            self.start_time as u64,
             u64::try_from(self.running_since.as_nanos()).unwrap_or(u64::MAX),
         ]
     }
@@ -69,10 +69,10 @@ impl WorkerSnapshot {
     fn from_words([small, exit_status, start_time, running_since]: [u64; WORDS_PER_WORKER]) -> Self {
         Self {
             status: status_of((small >> 32) as u8),
-            pid: (small as u32).cast_signed(),
-            exit_status: (exit_status as u32).cast_signed(),
+            pid: small as i32,
+            exit_status: exit_status as i32,
             crash_count: (small >> 40) as u8,
-            start_time: start_time.cast_signed(),
+            start_time: start_time as i64,
             running_since: Duration::from_nanos(running_since),
         }
     }

@@ -53,22 +53,9 @@ fn try_bind(port: u16, share: bool) -> io::Result<()> {
         Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => (open_socket(libc::AF_INET6)?, true),
         other => (other?, false),
     };
-    let on: i32 = 1;
-    // SAFETY: `on` is valid for its length.
-    check(
-        unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_REUSEADDR,
-                (&raw const on).cast(),
-                size_of::<i32>() as libc::socklen_t,
-            )
-        }
-        .into(),
-    )?;
+    tcp::set_flag(socket.as_raw_fd(), libc::SO_REUSEADDR)?;
     if share {
-        tcp::share_port(socket.as_raw_fd());
+        tcp::set_flag(socket.as_raw_fd(), libc::SO_REUSEPORT)?;
     }
     bind_wildcard(&socket, port, v6)
 }

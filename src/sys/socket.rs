@@ -16,7 +16,7 @@ pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: `ends` has room for the two descriptors.
     check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) }.into())?;
-    let [a, b] = ends.map(|raw| owned(raw));
+    let [a, b] = ends.map(owned);
     Ok((fd::above_stdio(a?)?, fd::above_stdio(b?)?))
 }
 
@@ -146,7 +146,7 @@ mod tests {
     fn message(socket: &OwnedFd, buffer: &mut [u8]) -> (usize, bool, Vec<OwnedFd>) {
         match receive(socket.as_raw_fd(), buffer).unwrap() {
             Received::Message { length, truncated, descriptors } => (length, truncated, descriptors),
-            other => panic!("{other:?}"),
+            other @ (Received::Nothing | Received::End) => panic!("{other:?}"),
         }
     }
 

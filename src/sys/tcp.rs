@@ -20,19 +20,19 @@ pub(crate) fn is_tcp(socket: RawFd) -> bool {
         && matches!(get(libc::SO_PROTOCOL), Some(libc::IPPROTO_TCP | libc::IPPROTO_MPTCP))
 }
 
+/// Sets an option of SOL_SOCKET that is on or off.
+pub(crate) fn set_flag(socket: RawFd, name: i32) -> std::io::Result<()> {
+    let on: i32 = 1;
+    let length = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: `on` is valid for its length.
+    let result = unsafe { libc::setsockopt(socket, libc::SOL_SOCKET, name, (&raw const on).cast(), length) };
+    super::check(result.into()).map(drop)
+}
+
 /// Lets several sockets listen on one address; the kernel spreads connections over them.
 pub(crate) fn share_port(socket: RawFd) {
-    let on: i32 = 1;
-    // SAFETY: `on` is valid for its length. Where it fails, bind itself will tell.
-    unsafe {
-        libc::setsockopt(
-            socket,
-            libc::SOL_SOCKET,
-            libc::SO_REUSEPORT,
-            (&raw const on).cast(),
-            size_of::<i32>() as libc::socklen_t,
-        )
-    };
+    // Where it fails, bind itself will tell.
+    let _ = set_flag(socket, libc::SO_REUSEPORT);
 }
 
 /// The address that a socket is bound to.
