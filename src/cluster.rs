@@ -1,6 +1,8 @@
 //! The Rust interface: what a program tells a cluster, and what part it gets.
 
 use std::ffi::{CString, OsString};
+use std::io;
+use std::net::{TcpListener, ToSocketAddrs};
 use std::num::{NonZeroU8, NonZeroU16};
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use crate::config::{
 };
 use crate::control::{self, Handle};
 use crate::error::Error;
+use crate::handoff;
 use crate::master::{self, Callbacks};
 use crate::role;
 use crate::sys::cpu;
@@ -65,9 +68,13 @@ impl Cluster {
     ///
     /// match Cluster::builder(3000).start()? {
     ///     Role::Master(master) => master.wait(),
-    ///     Role::Worker(worker) => println!("serve on port {}", worker.port()),
+    ///     Role::Worker(worker) => {
+    ///         for connection in worker.listener(("0.0.0.0", worker.port()))?.incoming() {
+    ///             println!("worker {} has {:?}", worker.id(), connection?);
+    ///         }
+    ///     }
     /// }
-    /// # Ok::<(), ecewo_cluster::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn builder(port: u16) -> Builder {
         Builder {
@@ -234,6 +241,22 @@ impl Worker {
     /// The number of workers of the cluster.
     pub fn count(&self) -> u8 {
         role::worker_count()
+    }
+
+    /// A listener, known to the master: listening is what makes a worker ready. On the cluster's port every worker has one
+    /// of its own, and the kernel spreads connections over them. The first address that works is taken.
+    ///
+    /// # Errors
+    /// Those of socket(2), bind(2) and listen(2), and of the look-up.
+    pub fn listener(&self, addresses: impl ToSocketAddrs) -> io::Result<TcpListener> {
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses.to_socket_addrs()? {
+            match handoff::open_listener(address) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
     }
 }
 

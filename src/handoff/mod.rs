@@ -5,8 +5,9 @@
 #[cfg(feature = "assist")]
 mod assist;
 
-use std::net::SocketAddr;
-use std::os::fd::RawFd;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsRawFd, RawFd};
 
 use crate::role::{self, Role};
 use crate::sys::tcp;
@@ -23,21 +24,21 @@ fn cluster_port() -> Option<u16> {
 }
 
 /// Before a `bind`: on the cluster's port every worker has a socket of its own. Signal-safe.
-pub(crate) fn before_bind(socket: RawFd, address: SocketAddr) {
+fn before_bind(socket: RawFd, address: SocketAddr) {
     if cluster_port() == Some(address.port()) && tcp::is_tcp(socket) {
         tcp::share_port(socket);
     }
 }
 
 /// After a `bind` that failed with this errno. Signal-safe.
-pub(crate) fn bind_failed(socket: RawFd, address: SocketAddr, errno: i32) {
+fn bind_failed(socket: RawFd, address: SocketAddr, errno: i32) {
     if tcp::is_tcp(socket) {
         tell(FromWorker::BindFailed(address, errno));
     }
 }
 
 /// After a `listen` that succeeded. Signal-safe.
-pub(crate) fn listening(socket: RawFd) {
+fn listening(socket: RawFd) {
     if !tcp::is_tcp(socket) {
         return;
     }
@@ -46,9 +47,30 @@ pub(crate) fn listening(socket: RawFd) {
     }
 }
 
-/// Whether this process has a master to tell. Signal-safe.
-pub(crate) fn is_worker() -> bool {
+/// Whether this process has listeners to care for. Signal-safe.
+#[cfg(feature = "assist")]
+fn is_worker() -> bool {
     cluster_port().is_some()
+}
+
+/// A listener for a Rust program: what the assisted calls do for others, done by name.
+pub(crate) fn open_listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = tcp::open(address)?;
+    tcp::set_flag(socket.as_raw_fd(), libc::SO_REUSEADDR)?;
+    before_bind(socket.as_raw_fd(), address);
+    // With the assisted calls, these two are them, and tell the master themselves.
+    let assisted = cfg!(feature = "assist");
+    if let Err(error) = tcp::bind(&socket, address) {
+        if !assisted {
+            bind_failed(socket.as_raw_fd(), address, error.raw_os_error().unwrap_or(0));
+        }
+        return Err(error);
+    }
+    tcp::listen(&socket)?;
+    if !assisted {
+        listening(socket.as_raw_fd());
+    }
+    Ok(TcpListener::from(socket))
 }
 
 fn tell(message: FromWorker) {

@@ -1,8 +1,11 @@
-//! TCP sockets, as far as a worker's listeners are concerned. All of it is signal-safe: `bind` and `listen` are functions that
-//! a signal handler may call, and the library's own versions of them must be, too.
+//! TCP sockets, as far as a worker's listeners are concerned. What looks at a socket is signal-safe: `bind` and `listen` are
+//! functions that a signal handler may call, and the library's own versions of them must be, too.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use nix::sys::socket as calls;
 
 /// An integer socket option; `None` if the descriptor has no such thing.
 pub(crate) fn option(socket: RawFd, level: i32, name: i32) -> Option<i32> {
@@ -21,7 +24,7 @@ pub(crate) fn is_tcp(socket: RawFd) -> bool {
 }
 
 /// Sets an option of SOL_SOCKET that is on or off.
-pub(crate) fn set_flag(socket: RawFd, name: i32) -> std::io::Result<()> {
+pub(crate) fn set_flag(socket: RawFd, name: i32) -> io::Result<()> {
     let on: i32 = 1;
     let length = size_of::<i32>() as libc::socklen_t;
     // SAFETY: `on` is valid for its length.
@@ -74,6 +77,22 @@ pub(crate) unsafe fn address(pointer: *const libc::sockaddr, length: libc::sockl
             _ => None,
         }
     }
+}
+
+/// A TCP socket for addresses of this kind, close-on-exec.
+pub(crate) fn open(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { calls::AddressFamily::Inet } else { calls::AddressFamily::Inet6 };
+    Ok(calls::socket(family, calls::SockType::Stream, calls::SockFlag::SOCK_CLOEXEC, None)?)
+}
+
+/// The C library's `bind`, or the assisted one.
+pub(crate) fn bind(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
+    Ok(calls::bind(socket.as_raw_fd(), &calls::SockaddrStorage::from(address))?)
+}
+
+/// The C library's `listen`, or the assisted one, with the longest queue that the system allows.
+pub(crate) fn listen(socket: &OwnedFd) -> io::Result<()> {
+    Ok(calls::listen(socket, calls::Backlog::MAXALLOWABLE)?)
 }
 
 /// The system call itself, as the C library's `bind` makes it.

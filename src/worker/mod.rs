@@ -6,7 +6,9 @@ mod constructor;
 mod guard;
 mod identity;
 
-pub(crate) use constructor::{birthplace, keep_constructor, original_arguments};
+#[cfg(feature = "capi")]
+pub(crate) use constructor::original_arguments;
+pub(crate) use constructor::{birthplace, keep_constructor};
 pub(crate) use identity::{CHANNEL_VARIABLE, ID_VARIABLE, Identity, Standing, standing};
 
 use crate::log;
