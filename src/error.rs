@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 /// What went wrong, in words that name the value and the remedy.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub enum Error {
     WorkerNotStarted {
         /// The worker's id.
         worker: u8,
+        /// The program file.
+        program: PathBuf,
         /// What was being done.
         step: &'static str,
         /// Why it failed.
@@ -80,9 +83,12 @@ impl fmt::Display for Error {
                 out,
                 "{workers} workers need {needed} descriptors, but only {allowed} are allowed: raise the hard limit (ulimit -Hn) or set fewer workers"
             ),
-            Self::WorkerNotStarted { worker, step, source } => {
-                write!(out, "worker {worker} could not be started ({step}): {source}: {}", remedy(source))
-            }
+            Self::WorkerNotStarted { worker, program, step, source } => write!(
+                out,
+                "worker {worker} of {} could not be started ({step}): {source}: {}",
+                program.display(),
+                remedy(source)
+            ),
             Self::System { what, source } => write!(out, "{what} failed: {source}: {}", remedy(source)),
         }
     }
@@ -129,7 +135,8 @@ mod tests {
         let text = Error::TooFewDescriptors { workers: 255, needed: 800, allowed: 256 }.to_string();
         assert!(["255", "800", "256", "ulimit"].iter().all(|part| text.contains(part)), "{text}");
         let source = io::Error::from_raw_os_error(libc::EAGAIN);
-        let text = Error::WorkerNotStarted { worker: 17, step: "clone", source }.to_string();
-        assert!(["17", "clone", "ulimit -u"].iter().all(|part| text.contains(part)), "{text}");
+        let text =
+            Error::WorkerNotStarted { worker: 17, program: "/srv/app".into(), step: "clone", source }.to_string();
+        assert!(["17", "/srv/app", "clone", "ulimit -u"].iter().all(|part| text.contains(part)), "{text}");
     }
 }

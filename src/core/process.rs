@@ -41,8 +41,9 @@ const MAX_LISTENERS: usize = 1024;
 pub(crate) enum ReadyWhen {
     /// It listens on every one of these: where its predecessor did.
     ListensOn(Vec<SocketAddr>),
-    /// It listens on the cluster's port, or has lived for [`LIVED`]: it has no predecessor.
-    ListensOrLived,
+    /// It has no predecessor: it listens on the cluster's port, or has lived for [`LIVED`] in a cluster in which nobody does. Where
+    /// another worker listens, this one will, too, for it is the same program.
+    FirstOfItsSlot,
     /// It has lived for [`LIVED`]: its predecessor listened nowhere.
     Lived,
 }
@@ -119,27 +120,27 @@ impl Process {
     }
 
     /// Notes readiness. True if it has just come.
-    pub(crate) fn becomes_ready(&mut self, now: Time, port: u16) -> bool {
+    pub(crate) fn becomes_ready(&mut self, now: Time, port: u16, others_listen: bool) -> bool {
         if self.ready || !self.is_running() {
             return false;
         }
         let lived = self.running_since.is_some_and(|since| now >= since + LIVED);
         self.ready = match &self.ready_when {
             ReadyWhen::ListensOn(addresses) => addresses.iter().all(|address| self.listening.contains(address)),
-            ReadyWhen::ListensOrLived => self.listens_on_port(port) || lived,
+            ReadyWhen::FirstOfItsSlot => self.listens_on_port(port) || (lived && !others_listen),
             ReadyWhen::Lived => lived,
         };
         self.ready
     }
 
     /// When time alone makes it ready.
-    pub(crate) fn ready_at(&self) -> Option<Time> {
-        match self.ready_when {
-            ReadyWhen::ListensOn(_) => None,
-            ReadyWhen::ListensOrLived | ReadyWhen::Lived => {
-                self.running_since.filter(|_| !self.ready).map(|since| since + LIVED)
-            }
-        }
+    pub(crate) fn ready_at(&self, others_listen: bool) -> Option<Time> {
+        let by_time = match self.ready_when {
+            ReadyWhen::ListensOn(_) => false,
+            ReadyWhen::FirstOfItsSlot => !others_listen,
+            ReadyWhen::Lived => true,
+        };
+        self.running_since.filter(|_| by_time && !self.ready).map(|since| since + LIVED)
     }
 
     /// When it has had time enough to become ready.

@@ -176,7 +176,7 @@ impl Slot {
             Some(addresses) if !addresses.is_empty() => ReadyWhen::ListensOn(addresses),
             Some(_) => ReadyWhen::Lived,
             None if self.worker().is_some() => ReadyWhen::Lived,
-            None => ReadyWhen::ListensOrLived,
+            None => ReadyWhen::FirstOfItsSlot,
         }
     }
 

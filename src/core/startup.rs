@@ -68,13 +68,17 @@ impl Supervisor {
 
     /// A listener on the cluster's port ends the waiting for this worker.
     pub(super) fn settle_listener(&mut self, key: ProcessKey) {
-        let port = self.settings.port.get();
-        let listens = self
-            .slot_mut(key)
-            .is_some_and(|slot| slot.worker().is_some_and(|worker| worker.key == key && worker.listens_on_port(port)));
-        if listens {
-            self.settle(key.slot());
+        let (now, port) = (self.now, self.settings.port.get());
+        let Some(slot) = self.slot_mut(key) else { return };
+        let Some(worker) = slot.worker().filter(|worker| worker.key == key && worker.listens_on_port(port)) else {
+            return;
+        };
+        if !slot.settled {
+            // Until now it may have counted as ready for its age alone.
+            slot.took = Some(worker.waited(now));
         }
+        self.anyone_listens = true;
+        self.settle(key.slot());
     }
 
     /// `cluster_init` need not wait for this worker any more.
@@ -132,7 +136,7 @@ impl Supervisor {
         if startup.made == self.settings.workers.get() {
             startup.limit = Some(self.now + LAST_WORKER_GRACE);
         }
-        let process = self.make(id, Image::Held, ReadyWhen::ListensOrLived, PATIENCE);
+        let process = self.make(id, Image::Held, ReadyWhen::FirstOfItsSlot, PATIENCE);
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.occupancy = Occupancy::Process(process);
         }

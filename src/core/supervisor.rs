@@ -30,6 +30,8 @@ pub(crate) struct Supervisor {
     /// A restart asked for that cannot run yet: during the start, or during another restart.
     pub(super) restart_pending: bool,
     pub(super) total_restarts: u64,
+    /// Whether a worker has ever listened on the cluster's port: then every worker is expected to.
+    pub(super) anyone_listens: bool,
     pub(super) now: Time,
     pub(super) effects: Vec<Effect>,
     next_serial: u64,
@@ -46,6 +48,7 @@ impl Supervisor {
             restart: None,
             restart_pending: false,
             total_restarts: 0,
+            anyone_listens: false,
             now: Time::ZERO,
             effects: Vec::new(),
             next_serial: 0,
@@ -90,7 +93,7 @@ impl Supervisor {
                 | Occupancy::Disabled => None,
             };
             slot.processes()
-                .flat_map(|process| [process.ready_at(), process.patience_ends(), process.kill_at])
+                .flat_map(|process| [process.ready_at(self.anyone_listens), process.patience_ends(), process.kill_at])
                 .chain([waiting])
                 .flatten()
         });
@@ -244,10 +247,10 @@ impl Supervisor {
     }
 
     fn check_ready(&mut self, key: ProcessKey) {
-        let (now, port) = (self.now, self.settings.port.get());
+        let (now, port, others_listen) = (self.now, self.settings.port.get(), self.anyone_listens);
         let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
         let Some(process) = slot.process_mut(key) else { return };
-        if !process.becomes_ready(now, port) {
+        if !process.becomes_ready(now, port, others_listen) {
             return;
         }
         let took = process.waited(now);

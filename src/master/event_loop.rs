@@ -249,7 +249,7 @@ impl Master {
                     self.launcher.promote(key.slot(), &worker.image);
                 }
             }
-            Effect::Report(notice) => notices::report(&notice),
+            Effect::Report(notice) => notices::report(&notice, self.launcher.program()),
             Effect::CallOnStart(_) | Effect::CallOnExit { .. } => {}
         }
     }

@@ -5,7 +5,7 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::core::{Image, ProcessKey};
@@ -79,6 +79,11 @@ impl Launcher {
             port: welcome.port,
             shutdown_timeout_ms: welcome.shutdown_timeout_ms,
         })
+    }
+
+    /// The program file that a restart would run.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program_path
     }
 
     /// Makes a process for a slot.

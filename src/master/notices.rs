@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use crate::core::{DeployFailure, End, Notice, SpawnError};
 use crate::error::remedy;
 use crate::log;
 
-pub(crate) fn report(notice: &Notice) {
+/// `program` is the file that new workers run.
+pub(crate) fn report(notice: &Notice, program: &Path) {
     match notice {
         Notice::Crashed { worker, after, end } => {
             log::error!("Worker {worker} crashed after {} s ({})", after.as_secs(), Ended(*end));
@@ -23,15 +25,17 @@ pub(crate) fn report(notice: &Notice) {
         Notice::SpawnRetried { worker, error, delay } => {
             let source = io::Error::from_raw_os_error(error.errno);
             log::error!(
-                "Worker {worker} could not be started ({}): {source}: {}. Next attempt in {} ms",
+                "Worker {worker} of {} could not be started ({}): {source}: {}. Next attempt in {} ms",
+                program.display(),
                 error.step,
                 remedy(&source),
                 delay.as_millis()
             );
         }
         Notice::RestartAbandoned { worker, failure } => log::error!(
-            "Graceful restart given up at worker {worker}: its replacement {}. Every worker not yet replaced goes on with the program it runs; \
+            "Graceful restart given up at worker {worker}: its replacement by {} {}. Every worker not yet replaced goes on with the program it runs; \
              mend the deploy and restart again",
+            program.display(),
             Failed(*failure)
         ),
         Notice::AllDown { crashed, disabled } => log::error!(

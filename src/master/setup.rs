@@ -101,9 +101,12 @@ impl Master {
         self.run_until(|master| master.core.is_over());
         Err(match failure {
             StartupFailure::PortInUse => Error::PortInUse { port: self.port },
-            StartupFailure::NotSpawned { worker, error } => {
-                Error::WorkerNotStarted { worker, step: error.step, source: io::Error::from_raw_os_error(error.errno) }
-            }
+            StartupFailure::NotSpawned { worker, error } => Error::WorkerNotStarted {
+                worker,
+                program: self.launcher.program().to_owned(),
+                step: error.step,
+                source: io::Error::from_raw_os_error(error.errno),
+            },
         })
     }
 

@@ -30,13 +30,19 @@ impl Birthplace {
     /// The path that a restart takes the program from (contract 3.5): the path that the program was started by, if it
     /// leads to the running image, else what /proc/self/exe says.
     pub(crate) fn program_path(&self, running: &OwnedFd) -> PathBuf {
-        let started_by = self.program.as_ref().and_then(|program| {
+        let on_disk = self.program.as_ref().filter(|program| !leads_through_descriptor(program));
+        let started_by = on_disk.and_then(|program| {
             let absolute = if program.is_absolute() { program.clone() } else { self.directory.as_ref()?.join(program) };
             let file = hold(&absolute).ok()?;
             (FileIdentity::of(file.as_raw_fd()) == FileIdentity::of(running.as_raw_fd())).then_some(absolute)
         });
         started_by.unwrap_or_else(|| std::fs::read_link("/proc/self/exe").unwrap_or_default())
     }
+}
+
+/// A program started by fexecve(3) was found by a descriptor's number, which says nothing about where it is on disk.
+fn leads_through_descriptor(path: &Path) -> bool {
+    path.starts_with("/dev/fd") || path.starts_with("/proc")
 }
 
 /// Holds the image that this process runs, even if its file is gone from the disk.
