@@ -40,6 +40,8 @@ pub enum Error {
     WorkerNotStarted {
         /// The worker's id.
         worker: u8,
+        /// The number of workers asked for.
+        workers: u8,
         /// The program file.
         program: PathBuf,
         /// What was being done.
@@ -83,9 +85,9 @@ impl fmt::Display for Error {
                 out,
                 "{workers} workers need {needed} descriptors, but only {allowed} are allowed: raise the hard limit (ulimit -Hn) or set fewer workers"
             ),
-            Self::WorkerNotStarted { worker, program, step, source } => write!(
+            Self::WorkerNotStarted { worker, workers, program, step, source } => write!(
                 out,
-                "worker {worker} of {} could not be started ({step}): {source}: {}",
+                "worker {worker} of {workers} could not be started ({step}; {}): {source}: {}",
                 program.display(),
                 remedy(source)
             ),
@@ -136,7 +138,8 @@ mod tests {
         assert!(["255", "800", "256", "ulimit"].iter().all(|part| text.contains(part)), "{text}");
         let source = io::Error::from_raw_os_error(libc::EAGAIN);
         let text =
-            Error::WorkerNotStarted { worker: 17, program: "/srv/app".into(), step: "clone", source }.to_string();
-        assert!(["17", "/srv/app", "clone", "ulimit -u"].iter().all(|part| text.contains(part)), "{text}");
+            Error::WorkerNotStarted { worker: 17, workers: 255, program: "/srv/app".into(), step: "clone", source }
+                .to_string();
+        assert!(["17", "255", "/srv/app", "clone", "ulimit -u"].iter().all(|part| text.contains(part)), "{text}");
     }
 }

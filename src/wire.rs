@@ -29,6 +29,8 @@ pub(crate) enum FromWorker {
     Listening(SocketAddr),
     /// Binding a TCP socket to this address failed with this errno.
     BindFailed(SocketAddr, i32),
+    /// It cannot be a worker, for the thread that watches its master could not be started; the errno. It ends now.
+    Unguarded(i32),
 }
 
 /// From the master to a worker.
@@ -110,6 +112,7 @@ mod kind {
     pub(super) const JOINED: u8 = 2;
     pub(super) const LISTENING: u8 = 3;
     pub(super) const BIND_FAILED: u8 = 4;
+    pub(super) const UNGUARDED: u8 = 5;
     pub(super) const WELCOME: u8 = 64;
     pub(super) const SIGNAL: u8 = 65;
 }
@@ -130,6 +133,11 @@ impl FromWorker {
                 message.put(&errno.to_le_bytes());
                 message
             }
+            Self::Unguarded(errno) => {
+                let mut message = Encoded::new(kind::UNGUARDED);
+                message.put(&errno.to_le_bytes());
+                message
+            }
         }
     }
 
@@ -142,6 +150,7 @@ impl FromWorker {
                 let errno = bytes::<4>(body, ADDRESS).map(i32::from_le_bytes);
                 Some(address(body).zip(errno).map(|(address, errno)| Self::BindFailed(address, errno)))
             }
+            kind::UNGUARDED => Some(bytes::<4>(body, 0).map(i32::from_le_bytes).map(Self::Unguarded)),
             _ => None,
         })
     }
@@ -223,6 +232,7 @@ mod tests {
             FromWorker::Listening(v4),
             FromWorker::Listening(v6),
             FromWorker::BindFailed(v6, libc::EADDRINUSE),
+            FromWorker::Unguarded(libc::EAGAIN),
         ]
     }
 

@@ -13,6 +13,9 @@ const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// …to this.
 const LAST_RETRY: Duration = Duration::from_secs(5);
 
+/// How a process ends that cannot be a worker (sysexits.h, EX_CONFIG).
+const EXIT_UNABLE: i32 = 78;
+
 /// An end by these is graceful whoever sent them.
 const GRACEFUL_SIGNALS: [i32; 2] = [2, 15];
 
@@ -46,6 +49,12 @@ impl Supervisor {
         }
         let Some(worker) = slot.worker().filter(|worker| worker.key == key) else { return };
         let attempts = worker.failed_attempts;
+        if worker.is_running() {
+            // It was the worker for a moment: its program ran, but the library in it could not.
+            let end = End::Exited(EXIT_UNABLE);
+            slot.exit_status = end.exit_status();
+            self.effects.push(Effect::CallOnExit { worker: key.slot(), end, crash: true });
+        }
         match self.phase {
             Phase::Stopping(_) => slot.occupancy = Occupancy::Ended,
             Phase::Starting(_) => {

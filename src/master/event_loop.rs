@@ -145,8 +145,9 @@ impl Master {
         let Some(worker) = self.workers.get_mut(&serial) else { return };
         let Some(report) = worker.exec_report.take() else { return };
         self.epoll.remove(&report);
-        worker.exec_error = spawn::read_exec_report(&report);
-        if worker.exec_error.is_none() {
+        let step = "running the program file";
+        worker.start_error = spawn::read_exec_report(&report).map(|errno| SpawnError { step, errno });
+        if worker.start_error.is_none() {
             let key = worker.key;
             self.happened(Event::Executed(key));
         }
@@ -187,6 +188,12 @@ impl Master {
                 let error = BindError { address, in_use: errno == libc::EADDRINUSE };
                 self.happened(Event::BindFailed(key, error));
             }
+            FromWorker::Unguarded(errno) => {
+                if let Some(worker) = self.workers.get_mut(&key.serial()) {
+                    worker.start_error =
+                        Some(SpawnError { step: "starting the thread that watches the master", errno });
+                }
+            }
         }
     }
 
@@ -211,11 +218,11 @@ impl Master {
         let Some(worker) = self.workers.remove(&serial) else { return };
         self.epoll.remove(&worker.pidfd);
         targets::remove(worker.target);
-        let (key, exec_error) = (worker.key, worker.exec_error);
+        let (key, start_error) = (worker.key, worker.start_error);
         // It stays a zombie until its pid is published as 0 and nobody can be signalling it.
         self.ended.push(worker);
-        self.happened(match exec_error {
-            Some(errno) => Event::SpawnFailed(key, SpawnError { step: "running the program file", errno }),
+        self.happened(match start_error {
+            Some(error) => Event::SpawnFailed(key, error),
             None => Event::Ended(key, end),
         });
         if own_pid() == 1 {
@@ -273,7 +280,7 @@ impl Master {
             pidfd: child.pidfd,
             channel: Some(launched.channel),
             exec_report: Some(child.exec_report),
-            exec_error: None,
+            start_error: None,
             image: launched.image,
             start_time: i64::try_from(clock::calendar().as_secs()).unwrap_or(0),
             allowance: Allowance::new(clock::monotonic()),

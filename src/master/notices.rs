@@ -25,9 +25,9 @@ pub(crate) fn report(notice: &Notice, program: &Path) {
         Notice::SpawnRetried { worker, error, delay } => {
             let source = io::Error::from_raw_os_error(error.errno);
             log::error!(
-                "Worker {worker} of {} could not be started ({}): {source}: {}. Next attempt in {} ms",
-                program.display(),
+                "Worker {worker} could not be started ({}; {}): {source}: {}. Next attempt in {} ms",
                 error.step,
+                program.display(),
                 remedy(&source),
                 delay.as_millis()
             );

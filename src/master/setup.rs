@@ -103,6 +103,7 @@ impl Master {
             StartupFailure::PortInUse => Error::PortInUse { port: self.port },
             StartupFailure::NotSpawned { worker, error } => Error::WorkerNotStarted {
                 worker,
+                workers: self.count(),
                 program: self.launcher.program().to_owned(),
                 step: error.step,
                 source: io::Error::from_raw_os_error(error.errno),

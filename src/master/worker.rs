@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::targets::TargetId;
-use crate::core::ProcessKey;
+use crate::core::{ProcessKey, SpawnError};
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::Pid;
 use crate::sys::socket::{self, Received};
@@ -20,8 +20,8 @@ pub(crate) struct Worker {
     pub(crate) target: TargetId,
     pub(crate) channel: Option<OwnedFd>,
     pub(crate) exec_report: Option<OwnedFd>,
-    /// The errno that kept the program from running in it.
-    pub(crate) exec_error: Option<i32>,
+    /// What kept it from becoming a worker.
+    pub(crate) start_error: Option<SpawnError>,
     pub(crate) image: Rc<OwnedFd>,
     /// Seconds since 1970.
     pub(crate) start_time: i64,

@@ -7,7 +7,7 @@ use std::ffi::CString;
 use std::sync::OnceLock;
 
 use super::identity::{self, Standing};
-use super::{guard, refuse};
+use super::{EXIT_CONFIGURATION, guard};
 use crate::sys::image::Birthplace;
 use crate::sys::process;
 use crate::wire::FromWorker;
@@ -53,11 +53,10 @@ extern "C" fn before_main(
             process::rename(&name_of(identity.id));
             process::wake_when_parent_ends();
             let _ = identity.send(FromWorker::Born);
-            if guard::start(identity).is_err() {
-                refuse(format_args!(
-                    "worker {} could not start the thread that watches its master: raise the limit on processes (ulimit -u)",
-                    identity.id
-                ));
+            if let Err(errno) = guard::start(identity) {
+                // The master says so, with the remedy: it knows whether this ends the start or is tried again.
+                let _ = identity.send(FromWorker::Unguarded(errno));
+                process::exit_now(EXIT_CONFIGURATION);
             }
         }
         Standing::Stray | Standing::Stranger => {
