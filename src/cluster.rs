@@ -195,13 +195,13 @@ impl Builder {
     pub fn build(self) -> Result<Cluster, Error> {
         let port = NonZeroU16::new(self.port).ok_or(Error::PortMissing)?;
         let settings = Settings {
-            workers: self.workers.or_else(|| NonZeroU8::new(cpu::logical())).unwrap_or(NonZeroU8::MIN),
+            workers: self.workers.unwrap_or_else(default_workers),
             port,
             respawn: self.respawn,
-            shutdown_timeout: self.shutdown_timeout,
-            startup_delay: self.startup_delay,
-            respawn_delay: self.respawn_delay,
-            respawn_window: self.respawn_window,
+            shutdown_timeout: self.shutdown_timeout.min(LONGEST),
+            startup_delay: self.startup_delay.at_most(LONGEST),
+            respawn_delay: self.respawn_delay.min(LONGEST),
+            respawn_window: self.respawn_window.min(LONGEST),
             respawn_max_crashes: self.respawn_max_crashes.get(),
         };
         let lone_worker = lone_worker(&self.arguments);
@@ -271,11 +271,20 @@ pub fn cpus_physical() -> u8 {
     cpu::physical()
 }
 
+/// The C interface can say no more; and times to come must not overflow.
+const LONGEST: Duration = Duration::from_millis(u32::MAX as u64 * 1000);
+
+/// A worker is told how many there are: it need not find out.
+fn default_workers() -> NonZeroU8 {
+    let master = matches!(worker_side::standing(), Standing::Stranger);
+    NonZeroU8::new(if master { cpu::logical() } else { 1 }).unwrap_or(NonZeroU8::MIN)
+}
+
 /// `--cluster-worker <id> <port>`, anywhere in the arguments.
 fn lone_worker(arguments: &[CString]) -> Option<(u8, u16)> {
     let mut rest = arguments.iter().map(|text| text.to_str().unwrap_or_default());
     rest.find(|text| *text == "--cluster-worker")?;
-    let id = rest.next()?.parse().ok()?;
+    let id = rest.next()?.parse().ok().filter(|id| *id < u8::MAX)?;
     let port = rest.next()?.parse::<NonZeroU16>().ok()?;
     Some((id, port.get()))
 }
@@ -296,7 +305,7 @@ mod tests {
             "prog",
             "prog --cluster-worker",
             "prog --cluster-worker 2",
-            "prog --cluster-worker 256 1",
+            "prog --cluster-worker 255 1",
             "prog --cluster-worker 1 0",
             "prog --cluster-worker x 1",
         ] {

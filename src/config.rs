@@ -31,6 +31,13 @@ impl StartupDelay {
         }
     }
 
+    pub(crate) fn at_most(self, limit: Duration) -> Self {
+        match self {
+            Self::Default => Self::Default,
+            Self::Explicit(delay) => Self::Explicit(delay.min(limit)),
+        }
+    }
+
     pub(crate) fn is_explicit(self) -> bool {
         match self {
             Self::Default => false,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::core::{Status, StopSignal};
-use crate::master::{published, requests, targets};
+use crate::master::targets::{self, Walk};
+use crate::master::{published, requests};
 use crate::role::{self, Role};
 use crate::sys::clock;
 use crate::sys::signals::Signal;
@@ -110,11 +111,15 @@ impl Handle {
             libc::SIGKILL => Some(StopSignal::Kill),
             _ => None,
         };
-        // Said before the first worker can end of it: an end that was asked for is no crash.
+        let walk = Walk::begin();
+        // Said before the first worker can end of it: an end that was asked for is no crash. The master acts on it when the
+        // walk is over, and then tells only those that were not told here.
         if let Some(stop) = stop {
-            requests::stop_sent(stop);
+            requests::stop_is_sent(stop);
         }
-        if targets::signal_all(signal) {
+        let refused = targets::signal_all(signal);
+        drop(walk);
+        if refused || stop.is_some() {
             requests::wake();
         }
         true

@@ -13,8 +13,13 @@
 //!
 //! Rust programs start with [`Cluster::builder`]; C programs with `include/ecewo-cluster.h`.
 
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-compile_error!("ecewo-cluster supports 64-bit Linux (x86_64 and aarch64) only");
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64",
+    any(target_env = "gnu", target_env = "musl")
+)))]
+compile_error!("ecewo-cluster supports 64-bit Linux on x86_64 and aarch64, with glibc or musl, and nothing else");
 
 mod cluster;
 mod config;

@@ -28,7 +28,11 @@ static OWNER: AtomicI32 = AtomicI32::new(0);
 
 /// Claims the process for one cluster. False if it is taken.
 pub(crate) fn claim() -> bool {
-    ROLE.compare_exchange(NONE, UNDECIDED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    let free = ROLE.compare_exchange(NONE, UNDECIDED, Ordering::AcqRel, Ordering::Acquire).is_ok();
+    if free {
+        OWNER.store(process::own_pid(), Ordering::Release);
+    }
+    free
 }
 
 pub(crate) fn become_master(port: u16, count: u8) {
@@ -54,7 +58,12 @@ pub(crate) fn current() -> Role {
 
 /// Whether this very process, not one that forked it, is the master.
 pub(crate) fn is_acting_master() -> bool {
-    current() == Role::Master && OWNER.load(Ordering::Relaxed) == process::own_pid()
+    current() == Role::Master && is_owner()
+}
+
+/// Whether this very process, not one that forked it, took the role that it has.
+pub(crate) fn is_owner() -> bool {
+    OWNER.load(Ordering::Relaxed) == process::own_pid()
 }
 
 pub(crate) fn port() -> u16 {

@@ -8,10 +8,13 @@ use super::slot::Occupancy;
 use super::supervisor::{Phase, Supervisor};
 use super::{DeployFailure, Effect, End, Notice, ProcessKey, SpawnError, StartupFailure};
 
-/// After a failed attempt to make a process the next one waits twice as long, from this…
+/// What follows the first failed attempt to make a process; each further one waits twice as long.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
-/// …to this.
+/// The longest that an attempt waits.
 const LAST_RETRY: Duration = Duration::from_secs(5);
+
+/// A process in which the program did not begin to run: ETIMEDOUT.
+const STUCK: SpawnError = SpawnError { step: "running the program file", errno: 110, transient: false };
 
 /// How a process ends that cannot be a worker (sysexits.h, EX_CONFIG).
 const EXIT_UNABLE: i32 = 78;
@@ -21,31 +24,33 @@ const GRACEFUL_SIGNALS: [i32; 2] = [2, 15];
 
 impl Supervisor {
     pub(super) fn ended(&mut self, key: ProcessKey, end: End) {
+        if self.slots.get(&key.slot()).and_then(|slot| slot.process(key)).is_some_and(|process| process.stuck) {
+            return self.spawn_failed(key, STUCK);
+        }
         // The kernel may tell of an end before the report that the program ran is read: `on_start` comes first.
         self.executed_before_end(key);
         let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
         if end == End::Lost && slot.processes().any(|process| process.key == key) {
             self.effects.push(Effect::Report(Notice::StatusLost { worker: key.slot() }));
         }
-        if slot.candidate.as_ref().is_some_and(|candidate| candidate.key == key) {
+        if slot.is_candidate(key) {
             slot.candidate = None;
-            self.candidate_ended(key.slot(), end);
-        } else if slot.retiring.as_ref().is_some_and(|retiring| retiring.key == key) {
+            self.candidate_failed(key.slot(), DeployFailure::Ended(end));
+        } else if slot.is_retiring(key) {
             slot.retiring = None;
             slot.exit_status = end.exit_status();
             self.effects.push(Effect::CallOnExit { worker: key.slot(), end, crash: false });
             self.retired(key.slot());
-        } else if slot.worker().is_some_and(|worker| worker.key == key) {
+        } else if slot.is_worker(key) {
             self.worker_ended(key, end);
         }
     }
 
     pub(super) fn spawn_failed(&mut self, key: ProcessKey, error: SpawnError) {
         let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
-        if slot.candidate.as_ref().is_some_and(|candidate| candidate.key == key) {
-            slot.candidate = None;
-            self.candidate_failed(key.slot(), DeployFailure::NotStarted(error));
-            return;
+        if slot.is_candidate(key) {
+            let attempts = slot.candidate.take().map_or(0, |candidate| candidate.failed_attempts);
+            return self.candidate_not_made(key.slot(), error, attempts);
         }
         let Some(worker) = slot.worker().filter(|worker| worker.key == key) else { return };
         let attempts = worker.failed_attempts;
@@ -62,9 +67,11 @@ impl Supervisor {
                 self.fail_startup(StartupFailure::NotSpawned { worker: key.slot(), error });
             }
             Phase::Supervising => {
-                let delay = FIRST_RETRY.saturating_mul(1 << attempts.min(16)).min(LAST_RETRY);
-                slot.occupancy =
-                    Occupancy::Waiting { until: self.now + delay, failed_attempts: attempts.saturating_add(1) };
+                let delay = retry_delay(attempts);
+                slot.occupancy = Occupancy::Waiting {
+                    until: self.now.saturating_add(delay),
+                    failed_attempts: attempts.saturating_add(1),
+                };
                 self.effects.push(Effect::Report(Notice::SpawnRetried { worker: key.slot(), error, delay }));
             }
         }
@@ -73,7 +80,7 @@ impl Supervisor {
     /// What the worker sent is not to be trusted: it has to go, and whatever its end is, it is a crash.
     pub(super) fn channel_broken(&mut self, key: ProcessKey) {
         let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
-        if slot.candidate.as_ref().is_some_and(|candidate| candidate.key == key) {
+        if slot.is_candidate(key) {
             self.abandon_restart(key.slot(), DeployFailure::ChannelBroken);
             return;
         }
@@ -96,12 +103,8 @@ impl Supervisor {
     }
 
     fn executed_before_end(&mut self, key: ProcessKey) {
-        let unknown = self
-            .slots
-            .get(&key.slot())
-            .and_then(|slot| slot.processes().find(|process| process.key == key))
-            .is_some_and(|process| !process.is_running());
-        if unknown {
+        let slot = self.slots.get(&key.slot());
+        if slot.and_then(|slot| slot.process(key)).is_some_and(|process| !process.is_running()) {
             self.executed(key);
         }
     }
@@ -118,6 +121,9 @@ impl Supervisor {
         }
         self.effects.push(Effect::CallOnExit { worker: key.slot(), end, crash });
         self.settle(key.slot());
+        if !crash {
+            self.slot_ended_gracefully(key.slot());
+        }
         self.report_if_all_down();
     }
 
@@ -130,15 +136,22 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(&worker) else { return };
         let verdict = slot.crashes.record(now);
         slot.occupancy = match verdict {
-            _ if !settings.respawn => Occupancy::Crashed,
+            Verdict::TooFast { .. } | Verdict::Tolerable if !settings.respawn => Occupancy::Crashed,
             Verdict::TooFast { crashes, within } => {
                 self.effects.push(Effect::Report(Notice::CrashingTooFast { worker, crashes, within }));
                 Occupancy::Disabled
             }
             Verdict::Tolerable if restart_will_come => Occupancy::AwaitingRestart,
-            Verdict::Tolerable => Occupancy::Waiting { until: now + settings.respawn_delay, failed_attempts: 0 },
+            Verdict::Tolerable => {
+                Occupancy::Waiting { until: now.saturating_add(settings.respawn_delay), failed_attempts: 0 }
+            }
         };
     }
+}
+
+/// How long after so many failed attempts the next one follows.
+pub(super) fn retry_delay(failed_attempts: u32) -> Duration {
+    FIRST_RETRY.saturating_mul(1 << failed_attempts.min(16)).min(LAST_RETRY)
 }
 
 fn is_crash(process: &Process, end: End) -> bool {

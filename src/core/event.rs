@@ -29,6 +29,8 @@ impl End {
 pub(crate) struct SpawnError {
     pub(crate) step: &'static str,
     pub(crate) errno: i32,
+    /// Whether the system had too little of something (processes, descriptors, memory): then trying again may help.
+    pub(crate) transient: bool,
 }
 
 /// A worker's `bind` that failed.

@@ -58,9 +58,11 @@ pub(crate) struct Process {
     /// Whether the program has called `cluster_init`.
     pub(crate) joined: bool,
     listening: Vec<SocketAddr>,
-    ready_when: ReadyWhen,
+    pub(crate) ready_when: ReadyWhen,
     patience: Duration,
     ready: bool,
+    /// Whether it had to be killed because the program did not begin to run in it.
+    pub(crate) stuck: bool,
     /// Whether the master has told it to stop: then no end is a crash.
     pub(crate) told_to_stop: bool,
     /// Whether it broke the rules of the channel: then every end is a crash.
@@ -84,6 +86,7 @@ impl Process {
             ready_when,
             patience,
             ready: false,
+            stuck: false,
             told_to_stop: false,
             condemned: false,
             kill_at: None,
@@ -121,10 +124,10 @@ impl Process {
 
     /// Notes readiness. True if it has just come.
     pub(crate) fn becomes_ready(&mut self, now: Time, port: u16, others_listen: bool) -> bool {
-        if self.ready || !self.is_running() {
+        if self.ready || self.has_to_go() || !self.is_running() {
             return false;
         }
-        let lived = self.running_since.is_some_and(|since| now >= since + LIVED);
+        let lived = self.running_since.is_some_and(|since| now >= since.saturating_add(LIVED));
         self.ready = match &self.ready_when {
             ReadyWhen::ListensOn(addresses) => addresses.iter().all(|address| self.listening.contains(address)),
             ReadyWhen::FirstOfItsSlot => self.listens_on_port(port) || (lived && !others_listen),
@@ -140,12 +143,19 @@ impl Process {
             ReadyWhen::FirstOfItsSlot => !others_listen,
             ReadyWhen::Lived => true,
         };
-        self.running_since.filter(|_| by_time && !self.ready).map(|since| since + LIVED)
+        self.running_since
+            .filter(|_| by_time && !self.ready && !self.has_to_go())
+            .map(|since| since.saturating_add(LIVED))
     }
 
     /// When it has had time enough to become ready.
     pub(crate) fn patience_ends(&self) -> Option<Time> {
-        (!self.ready).then(|| self.made_at + self.patience)
+        (!self.ready && !self.has_to_go()).then(|| self.made_at.saturating_add(self.patience))
+    }
+
+    /// Nobody waits for it any more.
+    fn has_to_go(&self) -> bool {
+        self.told_to_stop || self.stuck
     }
 
     /// It counts as ready although it never listened: signals that waited for it are due.

@@ -25,7 +25,7 @@ impl Supervisor {
     /// Stops the cluster; during a shutdown, SIGKILL makes short work of it and anything else changes nothing.
     pub(super) fn stop(&mut self, signal: StopSignal) {
         if !self.is_stopping() {
-            let kill_at = self.now + self.settings.shutdown_timeout;
+            let kill_at = self.now.saturating_add(self.settings.shutdown_timeout);
             self.phase = Phase::Stopping(Shutdown::new(kill_at, None));
             self.end_everything(signal);
         }

@@ -39,6 +39,42 @@ pub(crate) enum Occupancy {
     Disabled,
 }
 
+impl Occupancy {
+    fn process(&self) -> Option<&Process> {
+        match self {
+            Self::Process(process) => Some(process),
+            Self::Vacant
+            | Self::Waiting { .. }
+            | Self::AwaitingRestart
+            | Self::Ended
+            | Self::Crashed
+            | Self::Disabled => None,
+        }
+    }
+
+    fn process_mut(&mut self) -> Option<&mut Process> {
+        match self {
+            Self::Process(process) => Some(process),
+            Self::Vacant
+            | Self::Waiting { .. }
+            | Self::AwaitingRestart
+            | Self::Ended
+            | Self::Crashed
+            | Self::Disabled => None,
+        }
+    }
+
+    /// When the next process is made, and how many attempts have failed.
+    pub(crate) fn waiting(&self) -> Option<(Time, u32)> {
+        match self {
+            Self::Waiting { until, failed_attempts } => Some((*until, *failed_attempts)),
+            Self::Vacant | Self::Process(_) | Self::AwaitingRestart | Self::Ended | Self::Crashed | Self::Disabled => {
+                None
+            }
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
     pub(crate) id: u8,
@@ -84,27 +120,19 @@ impl Slot {
     }
 
     pub(crate) fn worker(&self) -> Option<&Process> {
-        match &self.occupancy {
-            Occupancy::Process(process) => Some(process),
-            Occupancy::Vacant
-            | Occupancy::Waiting { .. }
-            | Occupancy::AwaitingRestart
-            | Occupancy::Ended
-            | Occupancy::Crashed
-            | Occupancy::Disabled => None,
-        }
+        self.occupancy.process()
     }
 
-    pub(crate) fn worker_mut(&mut self) -> Option<&mut Process> {
-        match &mut self.occupancy {
-            Occupancy::Process(process) => Some(process),
-            Occupancy::Vacant
-            | Occupancy::Waiting { .. }
-            | Occupancy::AwaitingRestart
-            | Occupancy::Ended
-            | Occupancy::Crashed
-            | Occupancy::Disabled => None,
-        }
+    pub(crate) fn is_worker(&self, key: ProcessKey) -> bool {
+        self.worker().is_some_and(|worker| worker.key == key)
+    }
+
+    pub(crate) fn is_candidate(&self, key: ProcessKey) -> bool {
+        self.candidate.as_ref().is_some_and(|candidate| candidate.key == key)
+    }
+
+    pub(crate) fn is_retiring(&self, key: ProcessKey) -> bool {
+        self.retiring.as_ref().is_some_and(|retiring| retiring.key == key)
     }
 
     pub(crate) fn processes(&self) -> impl Iterator<Item = &Process> {
@@ -112,16 +140,11 @@ impl Slot {
     }
 
     pub(crate) fn processes_mut(&mut self) -> impl Iterator<Item = &mut Process> {
-        let worker = match &mut self.occupancy {
-            Occupancy::Process(process) => Some(process),
-            Occupancy::Vacant
-            | Occupancy::Waiting { .. }
-            | Occupancy::AwaitingRestart
-            | Occupancy::Ended
-            | Occupancy::Crashed
-            | Occupancy::Disabled => None,
-        };
-        worker.into_iter().chain(&mut self.candidate).chain(&mut self.retiring)
+        self.occupancy.process_mut().into_iter().chain(&mut self.candidate).chain(&mut self.retiring)
+    }
+
+    pub(crate) fn process(&self, key: ProcessKey) -> Option<&Process> {
+        self.processes().find(|process| process.key == key)
     }
 
     pub(crate) fn process_mut(&mut self, key: ProcessKey) -> Option<&mut Process> {
@@ -169,6 +192,14 @@ impl Slot {
         }
     }
 
+    /// The worker may have begun to listen only now: the bar for its replacement rises with it.
+    pub(crate) fn refresh_candidate(&mut self, port: u16) {
+        let ready_when = self.ready_when(port);
+        if let Some(candidate) = &mut self.candidate {
+            candidate.ready_when = ready_when;
+        }
+    }
+
     /// What a successor of the present or last worker must do to be ready.
     pub(crate) fn ready_when(&self, port: u16) -> ReadyWhen {
         let now = self.worker().map(|worker| worker.addresses_to_inherit(port)).filter(|found| !found.is_empty());
@@ -182,6 +213,6 @@ impl Slot {
 
     /// How long a successor has to become ready: 10 seconds, or three times what its predecessor took.
     pub(crate) fn patience(&self) -> Duration {
-        self.took.map_or(PATIENCE, |took| (took * 3).max(PATIENCE))
+        self.took.map_or(PATIENCE, |took| took.saturating_mul(3).max(PATIENCE))
     }
 }

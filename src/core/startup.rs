@@ -60,25 +60,10 @@ impl Supervisor {
         if let Phase::Starting(startup) = &mut self.phase {
             // Only the worker made last is followed by another: this may be the respawn of an earlier one.
             if startup.made == id + 1 && startup.made < workers && startup.next_at.is_none() {
-                startup.next_at = Some(now + delay);
+                startup.next_at = Some(now.saturating_add(delay));
             }
         }
         self.cut_short(id);
-    }
-
-    /// A listener on the cluster's port ends the waiting for this worker.
-    pub(super) fn settle_listener(&mut self, key: ProcessKey) {
-        let (now, port) = (self.now, self.settings.port.get());
-        let Some(slot) = self.slot_mut(key) else { return };
-        let Some(worker) = slot.worker().filter(|worker| worker.key == key && worker.listens_on_port(port)) else {
-            return;
-        };
-        if !slot.settled {
-            // Until now it may have counted as ready for its age alone.
-            slot.took = Some(worker.waited(now));
-        }
-        self.anyone_listens = true;
-        self.settle(key.slot());
     }
 
     /// `cluster_init` need not wait for this worker any more.
@@ -91,13 +76,14 @@ impl Supervisor {
 
     pub(super) fn bind_failed(&mut self, key: ProcessKey, error: BindError) {
         let ours = error.in_use && error.address.port() == self.settings.port.get();
-        if ours && self.is_starting() && self.slots.contains_key(&key.slot()) {
+        if ours && self.is_starting() && self.slots.get(&key.slot()).is_some_and(|slot| slot.is_worker(key)) {
             self.fail_startup(StartupFailure::PortInUse);
         }
     }
 
     pub(super) fn fail_startup(&mut self, because: StartupFailure) {
-        self.phase = Phase::Stopping(Shutdown::new(self.now + self.settings.shutdown_timeout, Some(because)));
+        self.phase =
+            Phase::Stopping(Shutdown::new(self.now.saturating_add(self.settings.shutdown_timeout), Some(because)));
         self.end_everything(StopSignal::Term);
     }
 
@@ -134,7 +120,7 @@ impl Supervisor {
         let id = startup.made;
         startup.made += 1;
         if startup.made == self.settings.workers.get() {
-            startup.limit = Some(self.now + LAST_WORKER_GRACE);
+            startup.limit = Some(self.now.saturating_add(LAST_WORKER_GRACE));
         }
         let process = self.make(id, Image::Held, ReadyWhen::FirstOfItsSlot, PATIENCE);
         if let Some(slot) = self.slots.get_mut(&id) {

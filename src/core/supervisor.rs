@@ -1,6 +1,7 @@
 //! The state machine itself: it owns the slots, hands events to the part that they concern, and knows the next deadline.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::crash_window::CrashWindow;
@@ -66,9 +67,7 @@ impl Supervisor {
             Event::Executed(key) => self.executed(key),
             Event::Joined(key) => self.with(key, |process| process.joined = true),
             Event::Listening(key, address) => {
-                self.with(key, |process| process.listens_on(address));
-                self.settle_listener(key);
-                self.check_ready(key);
+                self.listening(key, address);
             }
             Event::BindFailed(key, error) => self.bind_failed(key, error),
             Event::ChannelBroken(key) => self.channel_broken(key),
@@ -83,15 +82,7 @@ impl Supervisor {
     /// When [`Event::Tick`] is due, if it ever is.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         let of_slots = self.slots.values().flat_map(|slot| {
-            let waiting = match slot.occupancy {
-                Occupancy::Waiting { until, .. } => Some(until),
-                Occupancy::Vacant
-                | Occupancy::Process(_)
-                | Occupancy::AwaitingRestart
-                | Occupancy::Ended
-                | Occupancy::Crashed
-                | Occupancy::Disabled => None,
-            };
+            let waiting = slot.occupancy.waiting().map(|(until, _)| until);
             slot.processes()
                 .flat_map(|process| [process.ready_at(self.anyone_listens), process.patience_ends(), process.kill_at])
                 .chain([waiting])
@@ -102,7 +93,8 @@ impl Supervisor {
             Phase::Supervising => None,
             Phase::Stopping(shutdown) => shutdown.deadline(),
         };
-        of_slots.chain(of_phase).min()
+        let of_restart = self.restart.as_ref().and_then(Restart::deadline);
+        of_slots.chain(of_phase).chain(of_restart).min()
     }
 
     /// Whether no process runs and none will.
@@ -159,7 +151,7 @@ impl Supervisor {
 
     /// Tells a process to stop; it is killed in the end.
     pub(super) fn retire(&mut self, key: ProcessKey) {
-        let kill_at = self.now + self.settings.shutdown_timeout;
+        let kill_at = self.now.saturating_add(self.settings.shutdown_timeout);
         self.with(key, |process| {
             process.told_to_stop = true;
             process.kill_at = Some(kill_at);
@@ -168,14 +160,35 @@ impl Supervisor {
     }
 
     /// Makes a process for a crashed worker's slot.
-    fn respawn(&mut self, id: u8) {
+    fn respawn(&mut self, id: u8, failed_attempts: u32) {
         let port = self.settings.port.get();
         let Some(slot) = self.slots.get(&id) else { return };
         let (ready_when, patience) = (slot.ready_when(port), slot.patience());
         let mut process = self.make(id, Image::Held, ready_when, patience);
         process.is_respawn = true;
+        process.failed_attempts = failed_attempts;
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.occupancy = Occupancy::Process(process);
+        }
+    }
+
+    fn listening(&mut self, key: ProcessKey, address: SocketAddr) {
+        let (now, port) = (self.now, self.settings.port.get());
+        let Some(slot) = self.slot_mut(key) else { return };
+        let is_worker = slot.is_worker(key);
+        let Some(process) = slot.process_mut(key) else { return };
+        let first = !process.listens_on_port(port) && address.port() == port;
+        process.listens_on(address);
+        let took = process.waited(now);
+        if is_worker && first {
+            // Until now it may have counted as ready for its age alone.
+            slot.took = Some(took);
+            self.anyone_listens = true;
+            self.settle(key.slot());
+        }
+        self.check_ready(key);
+        if let Some(slot) = self.slot_mut(key).filter(|_| is_worker) {
+            slot.refresh_candidate(port);
         }
     }
 
@@ -191,40 +204,25 @@ impl Supervisor {
         for id in ids {
             self.tick_slot(id);
         }
+        self.restart_tick();
         self.shutdown_tick();
     }
 
     fn tick_slot(&mut self, id: u8) {
         let now = self.now;
         let Some(slot) = self.slots.get_mut(&id) else { return };
-        let due: Vec<ProcessKey> = slot
-            .processes_mut()
-            .filter(|process| process.kill_at.is_some_and(|time| time <= now))
-            .map(|process| {
-                process.kill_at = None;
-                process.key
-            })
-            .collect();
         let keys: Vec<ProcessKey> = slot.processes().map(|process| process.key).collect();
-        let respawn_due = matches!(slot.occupancy, Occupancy::Waiting { until, .. } if until <= now);
-        self.effects.extend(due.into_iter().map(Effect::Kill));
+        for process in slot.processes_mut().filter(|process| process.kill_at.is_some_and(|time| time <= now)) {
+            process.kill_at = None;
+            self.effects.push(Effect::Kill(process.key));
+        }
+        let respawn_due = slot.occupancy.waiting().filter(|(until, _)| *until <= now);
         for key in keys {
             self.check_ready(key);
             self.check_patience(key);
         }
-        if respawn_due {
-            let failed = self.failed_attempts(id);
-            self.respawn(id);
-            if let Some(process) = self.slots.get_mut(&id).and_then(Slot::worker_mut) {
-                process.failed_attempts = failed;
-            }
-        }
-    }
-
-    fn failed_attempts(&self, id: u8) -> u32 {
-        match self.slots.get(&id).map(|slot| &slot.occupancy) {
-            Some(Occupancy::Waiting { failed_attempts, .. }) => *failed_attempts,
-            _ => 0,
+        if let Some((_, failed_attempts)) = respawn_due {
+            self.respawn(id, failed_attempts);
         }
     }
 
@@ -236,7 +234,7 @@ impl Supervisor {
             return;
         }
         let is_respawn = process.is_respawn;
-        if slot.worker().is_some_and(|worker| worker.key == key) {
+        if slot.is_worker(key) {
             if is_respawn {
                 self.total_restarts += 1;
             }
@@ -249,13 +247,13 @@ impl Supervisor {
     fn check_ready(&mut self, key: ProcessKey) {
         let (now, port, others_listen) = (self.now, self.settings.port.get(), self.anyone_listens);
         let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
+        let is_candidate = slot.is_candidate(key);
         let Some(process) = slot.process_mut(key) else { return };
         if !process.becomes_ready(now, port, others_listen) {
             return;
         }
         let took = process.waited(now);
-        let is_candidate = slot.candidate.as_ref().is_some_and(|candidate| candidate.key == key);
-        if is_candidate || slot.worker().is_some_and(|worker| worker.key == key) {
+        if is_candidate || slot.is_worker(key) {
             slot.took = Some(took);
         }
         if is_candidate {
@@ -267,14 +265,17 @@ impl Supervisor {
     fn check_patience(&mut self, key: ProcessKey) {
         let now = self.now;
         let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
-        let is_candidate = slot.candidate.as_ref().is_some_and(|candidate| candidate.key == key);
+        let is_candidate = slot.is_candidate(key);
         let Some(process) = slot.process_mut(key) else { return };
         if process.patience_ends().is_none_or(|time| time > now) {
             return;
         }
         process.stop_waiting();
         let waited = process.waited(now);
-        if is_candidate {
+        if !process.is_running() {
+            process.stuck = true;
+            self.effects.push(Effect::Kill(key));
+        } else if is_candidate {
             self.abandon_restart(key.slot(), DeployFailure::NotReady { waited });
         } else {
             self.effects.push(Effect::Ready(key));

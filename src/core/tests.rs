@@ -24,7 +24,7 @@ use rules::Rules;
 
 const PORT: u16 = 3000;
 const SEGV: End = End::Killed(11);
-const EAGAIN: SpawnError = SpawnError { step: "clone", errno: 11 };
+const EAGAIN: SpawnError = SpawnError { step: "clone", errno: 11, transient: true };
 
 fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -73,12 +73,7 @@ struct Driver {
 
 impl Driver {
     fn new(settings: Settings) -> Self {
-        Self {
-            rules: Rules::new(&settings),
-            core: Supervisor::new(settings),
-            now: secs(1000),
-            spawned: Vec::new(),
-        }
+        Self { rules: Rules::new(&settings), core: Supervisor::new(settings), now: secs(1000), spawned: Vec::new() }
     }
 
     /// A cluster whose workers all listen, a while after its start.

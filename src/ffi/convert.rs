@@ -32,8 +32,7 @@ pub(super) unsafe fn prepare(options: *const Cluster, argc: c_int, argv: *mut *m
         return Err(invalid("cluster_init got an argc below 1: give it main's own argc and argv"));
     }
     // SAFETY: not NULL, so valid by the caller's promise.
-    let (options, arguments) = unsafe { (&*options, read_arguments(argc, argv)) };
-    Ok(with_options(RustCluster::builder(options.port), options).arguments(arguments))
+    Ok(unsafe { with_options(options).arguments(read_arguments(argc, argv)) })
 }
 
 /// Writes a result to where C wants it, or zeros (contract 1.3). 1 on success, 0 on error.
@@ -63,28 +62,44 @@ fn invalid(what: &'static str) -> Error {
     Error::InvalidArgument { what }
 }
 
-fn with_options(builder: Builder, options: &Cluster) -> Builder {
+/// # Safety
+/// `options` must be valid for reads. The fields are read one by one, and the truth value as a byte: C programs may have put
+/// any number there, which as a Rust `bool` would be undefined behaviour.
+unsafe fn with_options(options: *const Cluster) -> Builder {
     let milliseconds = |value: u32| NonZeroU32::new(value).map(|ms| Duration::from_millis(ms.get().into()));
-    let window = NonZeroU32::new(options.respawn_window_sec).map(|seconds| Duration::from_secs(seconds.get().into()));
-    let max_crashes = NonZeroU8::new(options.respawn_max_crashes).unwrap_or(DEFAULT_RESPAWN_MAX_CRASHES);
-    let mut builder =
-        builder.respawn(options.respawn).crash_protection(max_crashes, window.unwrap_or(DEFAULT_RESPAWN_WINDOW));
-    if let Some(workers) = NonZeroU8::new(options.cpus) {
+    // SAFETY: the caller's promise.
+    let (port, respawn, cpus) =
+        unsafe { ((*options).port, (&raw const (*options).respawn).cast::<u8>().read(), (*options).cpus) };
+    // SAFETY: the caller's promise.
+    let (timeout, startup, respawn_delay) = unsafe {
+        ((*options).shutdown_timeout_ms, (*options).worker_startup_delay_ms, (*options).worker_respawn_delay_ms)
+    };
+    // SAFETY: the caller's promise.
+    let (window, max_crashes) = unsafe { ((*options).respawn_window_sec, (*options).respawn_max_crashes) };
+    // SAFETY: the caller's promise: NULL or functions of these types.
+    let (on_start, on_exit) = unsafe { ((*options).on_start, (*options).on_exit) };
+
+    let window = NonZeroU32::new(window).map(|seconds| Duration::from_secs(seconds.get().into()));
+    let mut builder = RustCluster::builder(port).respawn(respawn != 0).crash_protection(
+        NonZeroU8::new(max_crashes).unwrap_or(DEFAULT_RESPAWN_MAX_CRASHES),
+        window.unwrap_or(DEFAULT_RESPAWN_WINDOW),
+    );
+    if let Some(workers) = NonZeroU8::new(cpus) {
         builder = builder.workers(workers);
     }
-    if let Some(timeout) = milliseconds(options.shutdown_timeout_ms) {
+    if let Some(timeout) = milliseconds(timeout) {
         builder = builder.shutdown_timeout(timeout);
     }
-    if let Some(delay) = milliseconds(options.worker_startup_delay_ms) {
+    if let Some(delay) = milliseconds(startup) {
         builder = builder.startup_delay(delay);
     }
-    if let Some(delay) = milliseconds(options.worker_respawn_delay_ms) {
+    if let Some(delay) = milliseconds(respawn_delay) {
         builder = builder.respawn_delay(delay);
     }
-    if let Some(on_start) = options.on_start {
+    if let Some(on_start) = on_start {
         builder = builder.on_start(move |worker| on_start(worker));
     }
-    if let Some(on_exit) = options.on_exit {
+    if let Some(on_exit) = on_exit {
         builder = builder.on_exit(move |worker, status, crash| on_exit(worker, status, crash));
     }
     builder

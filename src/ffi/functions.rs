@@ -200,7 +200,8 @@ pub unsafe extern "C" fn cluster_get_worker_stats(worker_id: u8, stats: *mut wor
 }
 
 /// Writes the states of all workers, in the order of their ids, to the array, at most array_size of them. Returns how
-/// many were written: 0 if stats_array is NULL, array_size is below 1, or this process is not the master.
+/// many were written: 0 if stats_array is NULL, array_size is below 1, or this process is not the master (and then all of
+/// the array is zeroed).
 ///
 /// Thread: any. Signal handler: yes.
 #[allow(clippy::missing_safety_doc)] // The header says it in C's words.
@@ -209,6 +210,11 @@ pub unsafe extern "C" fn cluster_get_all_workers(stats_array: *mut worker_stats_
     let _guard = Guard::new("cluster_get_all_workers");
     let size = usize::try_from(array_size).unwrap_or(0);
     if stats_array.is_null() {
+        return 0;
+    }
+    if handle().stats().is_none() {
+        // SAFETY: the caller gives an array of `array_size` places, and all zeros are valid.
+        unsafe { stats_array.write_bytes(0, size) };
         return 0;
     }
     let mut count = 0;

@@ -28,9 +28,12 @@ pub unsafe extern "C" fn bind(socket: c_int, address: *const libc::sockaddr, len
     }
     // SAFETY: the caller's promise.
     let result = unsafe { tcp::raw_bind(socket, address, length) };
-    if let (-1, Some(parsed)) = (result, parsed) {
+    if let Some(parsed) = parsed {
         let _errno = KeepErrno::new();
-        super::bind_failed(socket, parsed, errno());
+        match result {
+            0 => super::bound(socket, parsed),
+            _ => super::bind_failed(socket, parsed, errno()),
+        }
     }
     result
 }
@@ -38,8 +41,11 @@ pub unsafe extern "C" fn bind(socket: c_int, address: *const libc::sockaddr, len
 /// listen(2). In a worker, a TCP listener is told to the master: this is how a worker becomes ready.
 #[unsafe(no_mangle)]
 pub extern "C" fn listen(socket: c_int, backlog: c_int) -> c_int {
+    if !super::is_worker() {
+        return tcp::raw_listen(socket, backlog);
+    }
     let result = tcp::raw_listen(socket, backlog);
-    if result == 0 && super::is_worker() {
+    if result == 0 {
         let _errno = KeepErrno::new();
         super::listening(socket);
     }

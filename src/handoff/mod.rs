@@ -8,6 +8,7 @@ mod assist;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::role::{self, Role};
 use crate::sys::tcp;
@@ -30,10 +31,17 @@ fn before_bind(socket: RawFd, address: SocketAddr) {
     }
 }
 
-/// After a `bind` that failed with this errno. Signal-safe.
+/// After a `bind` that failed with this errno: only the cluster's port is of interest. Signal-safe.
 fn bind_failed(socket: RawFd, address: SocketAddr, errno: i32) {
-    if tcp::is_tcp(socket) {
+    if errno == libc::EADDRINUSE && cluster_port() == Some(address.port()) && tcp::is_tcp(socket) {
         tell(FromWorker::BindFailed(address, errno));
+    }
+}
+
+/// After a `bind` that succeeded. Signal-safe.
+fn bound(socket: RawFd, asked: SocketAddr) {
+    if let Some(port) = tcp::local_address(socket).map(|address| address.port()) {
+        EPHEMERAL.note(port, asked.port() == 0);
     }
 }
 
@@ -42,8 +50,45 @@ fn listening(socket: RawFd) {
     if !tcp::is_tcp(socket) {
         return;
     }
-    if let Some(address) = tcp::local_address(socket) {
+    let Some(address) = tcp::local_address(socket) else { return };
+    // A port that the system chose is another one in every worker: no successor can be asked to listen there.
+    if EPHEMERAL.contains(address.port()) {
+        return;
+    }
+    // A server that opens and closes listeners all the time (FTP does) must not talk its channel to death.
+    if TOLD.fetch_add(1, Ordering::Relaxed) < MOST_TOLD {
         tell(FromWorker::Listening(address));
+    }
+}
+
+/// The master notes no more for one process.
+const MOST_TOLD: u32 = 1024;
+static TOLD: AtomicU32 = AtomicU32::new(0);
+
+/// Ports that the system chose for this process, for it did not ask for one in particular.
+static EPHEMERAL: PortSet = PortSet::new();
+
+/// A set of ports that a signal handler may use.
+struct PortSet([AtomicU64; 1024]);
+
+impl PortSet {
+    const fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; 1024])
+    }
+
+    fn note(&self, port: u16, is_member: bool) {
+        let bit = 1u64 << (port % 64);
+        if let Some(word) = self.0.get(usize::from(port / 64)) {
+            if is_member {
+                word.fetch_or(bit, Ordering::Relaxed)
+            } else {
+                word.fetch_and(!bit, Ordering::Relaxed)
+            };
+        }
+    }
+
+    fn contains(&self, port: u16) -> bool {
+        self.0.get(usize::from(port / 64)).is_some_and(|word| word.load(Ordering::Relaxed) >> (port % 64) & 1 == 1)
     }
 }
 
@@ -66,6 +111,9 @@ pub(crate) fn open_listener(address: SocketAddr) -> io::Result<TcpListener> {
         }
         return Err(error);
     }
+    if !assisted {
+        bound(socket.as_raw_fd(), address);
+    }
     tcp::listen(&socket)?;
     if !assisted {
         listening(socket.as_raw_fd());
@@ -77,5 +125,22 @@ fn tell(message: FromWorker) {
     if let Standing::Worker(identity) = standing() {
         // A channel that is gone or full loses the message: the program's call has succeeded all the same.
         let _ = identity.send(message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_in_a_set() {
+        let set = PortSet::new();
+        for port in [0, 63, 64, 65535] {
+            set.note(port, true);
+            assert!(set.contains(port));
+            assert!(!set.contains(port ^ 1), "its neighbour");
+            set.note(port, false);
+            assert!(!set.contains(port));
+        }
     }
 }

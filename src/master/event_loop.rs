@@ -3,6 +3,7 @@
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
+use super::targets::TargetId;
 use super::worker::{Allowance, Heard, Worker};
 use super::{Master, notices, published, requests, targets};
 use crate::core::{BindError, Effect, End, Event, Image, ProcessKey, SpawnError, Status, StopSignal};
@@ -10,7 +11,7 @@ use crate::log;
 use crate::sys::pidfd::Peek;
 use crate::sys::process::{Pid, WaitStatus, own_pid};
 use crate::sys::signals::Signal;
-use crate::sys::{clock, fd, spawn, zombies};
+use crate::sys::{clock, fd, pidfd, spawn, zombies};
 use crate::wire::FromWorker;
 
 /// What a token of the epoll set stands for. The order is that in which the news of one wait are taken: what a process said before what became of it.
@@ -24,6 +25,8 @@ const KIND_SHIFT: u32 = 60;
 const MESSAGES_AT_A_TIME: usize = 32;
 /// Most messages taken from a worker that has ended.
 const LAST_MESSAGES: usize = 512;
+/// How often a master that cannot wait looks after its workers.
+const BLIND_PERIOD: Duration = Duration::from_millis(100);
 /// How soon an ended worker is looked at again that could not be reaped because somebody was signalling.
 const REAP_RETRY: Duration = Duration::from_millis(1);
 
@@ -58,6 +61,9 @@ impl Master {
             let now = clock::monotonic();
             if let Some(event) = self.queue.pop_front() {
                 self.apply(now, event);
+            } else if requests::is_stop_pending() {
+                // A callback has asked for it: nothing is started any more.
+                return;
             } else if self.core.next_deadline().is_some_and(|deadline| deadline <= now) {
                 self.apply(now, Event::Tick);
             } else {
@@ -89,14 +95,7 @@ impl Master {
         };
         let mut news = match self.epoll.wait(timeout, &self.handled) {
             Ok(news) => news,
-            Err(error) => {
-                // It cannot fail for a valid set; but a program may have closed it. Better a slow master than none.
-                log::error!(
-                    "waiting for the workers failed: {error}: the program must not close the library's descriptors"
-                );
-                std::thread::sleep(Duration::from_millis(100));
-                Vec::new()
-            }
+            Err(error) => self.blinded(&error),
         };
         // What was asked for comes first: an end that was asked for is no crash.
         self.take_requests();
@@ -104,6 +103,18 @@ impl Master {
         for token in news {
             self.take_news(token);
         }
+    }
+
+    /// It cannot fail for a valid set: the program has closed it, and more of the library's descriptors probably. Workers that
+    /// cannot be watched any more count as lost (their own ends of the channels tell them the same).
+    fn blinded(&mut self, error: &std::io::Error) -> Vec<u64> {
+        if !std::mem::replace(&mut self.is_blind, true) {
+            log::error!(
+                "waiting for the workers failed: {error}: the program must not close descriptors that it did not open"
+            );
+        }
+        std::thread::sleep(BLIND_PERIOD);
+        self.workers.values().map(|worker| token(PIDFD, worker.key)).collect()
     }
 
     fn take_news(&mut self, token: u64) {
@@ -118,6 +129,9 @@ impl Master {
     }
 
     fn take_requests(&mut self) {
+        if requests::is_stop_pending() {
+            targets::wait_until_quiet();
+        }
         let asked = requests::pending();
         for signal in asked.sent.into_iter().flatten() {
             self.happened(Event::StopRequested(signal));
@@ -146,7 +160,7 @@ impl Master {
         let Some(report) = worker.exec_report.take() else { return };
         self.epoll.remove(&report);
         let step = "running the program file";
-        worker.start_error = spawn::read_exec_report(&report).map(|errno| SpawnError { step, errno });
+        worker.start_error = spawn::read_exec_report(&report).map(|errno| spawn_error(step, errno));
         if worker.start_error.is_none() {
             let key = worker.key;
             self.happened(Event::Executed(key));
@@ -190,8 +204,7 @@ impl Master {
             }
             FromWorker::Unguarded(errno) => {
                 if let Some(worker) = self.workers.get_mut(&key.serial()) {
-                    worker.start_error =
-                        Some(SpawnError { step: "starting the thread that watches the master", errno });
+                    worker.start_error = Some(spawn_error("starting the thread that watches the master", errno));
                 }
             }
         }
@@ -232,10 +245,8 @@ impl Master {
 
     pub(super) fn reap_ended(&mut self) {
         if targets::is_quiet() {
-            for worker in self.ended.drain(..) {
-                // Lost if the program has reaped it itself: nothing is left to do then.
-                let _ = worker.pidfd.reap();
-            }
+            // One that has just been killed may need a moment.
+            self.ended.retain(|worker| matches!(worker.pidfd.reap(), Ok(Peek::Running)));
         }
     }
 
@@ -253,7 +264,7 @@ impl Master {
             Effect::Ready(key) => self.with_target(key, targets::ready),
             Effect::Promoted(key) => {
                 if let Some(worker) = self.workers.get(&key.serial()) {
-                    self.launcher.promote(key.slot(), &worker.image);
+                    self.launcher.promote(key.slot(), &worker.release);
                 }
             }
             Effect::Report(notice) => notices::report(&notice, self.launcher.program()),
@@ -264,43 +275,49 @@ impl Master {
     fn spawn(&mut self, key: ProcessKey, image: Image) {
         if let Err((step, error)) = self.try_spawn(key, image) {
             let errno = error.raw_os_error().unwrap_or(0);
-            self.queue.push_back(Event::SpawnFailed(key, SpawnError { step, errno }));
+            self.queue.push_back(Event::SpawnFailed(key, spawn_error(step, errno)));
         }
     }
 
     fn try_spawn(&mut self, key: ProcessKey, image: Image) -> Result<(), super::launcher::LaunchError> {
         let launched = self.launcher.launch(key, image)?;
         let child = launched.child;
-        let watch = |error| ("watching its process", error);
-        let target = targets::add(child.pidfd.as_raw_fd());
         let worker = Worker {
             key,
             pid: child.pid,
-            target: target.ok_or_else(|| watch(std::io::Error::from_raw_os_error(libc::EMFILE)))?,
+            target: targets::add(child.pidfd.as_raw_fd()),
             pidfd: child.pidfd,
             channel: Some(launched.channel),
             exec_report: Some(child.exec_report),
             start_error: None,
-            image: launched.image,
+            release: launched.release,
             start_time: i64::try_from(clock::calendar().as_secs()).unwrap_or(0),
             allowance: Allowance::new(clock::monotonic()),
         };
-        let added = self.epoll.add(&worker.pidfd, token(PIDFD, key)).and_then(|()| {
-            self.epoll.add(&worker.channel.as_ref().map_or(-1, AsRawFd::as_raw_fd), token(CHANNEL, key))?;
-            self.epoll.add(&worker.exec_report.as_ref().map_or(-1, AsRawFd::as_raw_fd), token(EXEC_REPORT, key))
-        });
-        if let Err(error) = added {
+        let watched = self.watch(&worker);
+        if watched.is_err() {
             // A process that cannot be watched must not live; it is reaped with the others.
-            targets::kill(worker.target);
+            let _ = pidfd::send(worker.pidfd.as_raw_fd(), libc::SIGKILL);
             targets::remove(worker.target);
             self.ended.push(worker);
-            return Err(watch(error));
+        } else {
+            self.workers.insert(key.serial(), worker);
         }
-        self.workers.insert(key.serial(), worker);
-        Ok(())
+        watched.map_err(|error| ("watching its process", error))
     }
 
-    fn with_target(&mut self, key: ProcessKey, act: impl FnOnce(targets::TargetId) -> bool) {
+    fn watch(&self, worker: &Worker) -> std::io::Result<()> {
+        if worker.target.is_none() {
+            return Err(std::io::Error::from_raw_os_error(libc::EMFILE));
+        }
+        self.epoll.add(&worker.pidfd, token(PIDFD, worker.key))?;
+        let also = [(CHANNEL, &worker.channel), (EXEC_REPORT, &worker.exec_report)];
+        also.into_iter()
+            .filter_map(|(kind, descriptor)| Some((kind, descriptor.as_ref()?)))
+            .try_for_each(|(kind, descriptor)| self.epoll.add(descriptor, token(kind, worker.key)))
+    }
+
+    fn with_target(&mut self, key: ProcessKey, act: impl FnOnce(Option<TargetId>) -> bool) {
         let refused = self.workers.get(&key.serial()).is_some_and(|worker| act(worker.target));
         if refused {
             self.relay_refused();
@@ -366,6 +383,11 @@ impl Master {
             | Effect::Report(_) => {}
         }
     }
+}
+
+fn spawn_error(step: &'static str, errno: i32) -> SpawnError {
+    let transient = [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE].contains(&errno);
+    SpawnError { step, errno, transient }
 }
 
 fn is_call(effect: &Effect) -> bool {

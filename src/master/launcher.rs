@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -18,16 +17,24 @@ use crate::sys::{socket, spawn};
 use crate::wire::{FromMaster, Welcome};
 use crate::worker;
 
-/// Makes worker processes, and knows which program file each slot runs.
+/// A program as it was deployed at one time: its file, and the directory that it starts in. Both are held, so that a path that leads to
+/// another release by now changes neither.
+#[derive(Debug)]
+pub(crate) struct Release {
+    file: OwnedFd,
+    directory: Option<OwnedFd>,
+}
+
+/// Makes worker processes, and knows which release each slot runs.
 #[derive(Debug)]
 pub(crate) struct Launcher {
-    /// What a slot runs, if it is not the image that the master runs.
-    images: BTreeMap<u8, Rc<OwnedFd>>,
-    own_image: Rc<OwnedFd>,
+    /// What a slot runs, if it is not what the master runs.
+    releases: BTreeMap<u8, Rc<Release>>,
+    own_release: Rc<Release>,
     program_path: PathBuf,
     arguments: Vec<CString>,
     environment: Vec<CString>,
-    directory: Option<CString>,
+    directory: Option<PathBuf>,
     null: OwnedFd,
     descriptor_limit: DescriptorLimit,
     /// A pidfd of the master's own, given to each worker; `None` where the kernel gives none.
@@ -37,12 +44,24 @@ pub(crate) struct Launcher {
     shutdown_timeout_ms: u32,
 }
 
+impl Release {
+    fn identity(&self) -> (Option<FileIdentity>, Option<FileIdentity>) {
+        let directory = self.directory.as_ref().and_then(|directory| FileIdentity::of(directory.as_raw_fd()));
+        (FileIdentity::of(self.file.as_raw_fd()), directory)
+    }
+}
+
+fn hold_directory(path: Option<&Path>) -> Option<OwnedFd> {
+    // Without it workers start where the master is.
+    path.and_then(|path| image::hold(path).ok())
+}
+
 /// A process just made, and the master's end of its channel.
 #[derive(Debug)]
 pub(crate) struct Launched {
     pub(crate) child: spawn::Child,
     pub(crate) channel: OwnedFd,
-    pub(crate) image: Rc<OwnedFd>,
+    pub(crate) release: Rc<Release>,
 }
 
 /// What could not be done, and why.
@@ -55,7 +74,7 @@ impl Launcher {
         descriptor_limit: DescriptorLimit,
         welcome: Welcome,
     ) -> Result<Self, LaunchError> {
-        let own_image = image::hold_running().map_err(|error| ("opening the program file", error))?;
+        let own_image = image::hold_running(birthplace).map_err(|error| ("opening the program file", error))?;
         let null = image::hold_null().map_err(|error| ("opening /dev/null", error))?;
         let environment = image::environment()
             .into_iter()
@@ -64,11 +83,11 @@ impl Launcher {
                 !removed.iter().any(|name| image::names(entry, name))
             })
             .collect();
-        let directory = birthplace.directory.as_ref().and_then(|path| CString::new(path.as_os_str().as_bytes()).ok());
+        let directory = birthplace.directory.clone();
         Ok(Self {
-            images: BTreeMap::new(),
+            releases: BTreeMap::new(),
             program_path: birthplace.program_path(&own_image),
-            own_image: Rc::new(own_image),
+            own_release: Rc::new(Release { file: own_image, directory: hold_directory(directory.as_deref()) }),
             arguments,
             environment,
             directory,
@@ -88,7 +107,7 @@ impl Launcher {
 
     /// Makes a process for a slot.
     pub(crate) fn launch(&self, key: ProcessKey, image: Image) -> Result<Launched, LaunchError> {
-        let image = match image {
+        let release = match image {
             Image::Held => self.held(key.slot()),
             Image::Deployed => self.deployed().map_err(|error| ("opening the program file", error))?,
         };
@@ -96,34 +115,34 @@ impl Launcher {
         self.welcome(key.slot(), &ours).map_err(|error| ("making its channel", error))?;
         let environment = self.environment_of(key.slot(), &theirs).map_err(|error| ("making its channel", error))?;
         let child = spawn::spawn(&spawn::Command {
-            image: image.as_fd(),
+            image: release.file.as_fd(),
             arguments: &self.arguments,
             environment: &environment,
-            directory: self.directory.as_deref(),
+            directory: release.directory.as_ref().map(AsFd::as_fd),
             stdin: self.null.as_fd(),
             inherited: theirs.as_fd(),
             descriptor_limit: self.descriptor_limit,
         })
         .map_err(|error| ("making its process", error))?;
-        Ok(Launched { child, channel: ours, image })
+        Ok(Launched { child, channel: ours, release })
     }
 
-    /// The slot runs this image from now on.
-    pub(crate) fn promote(&mut self, slot: u8, image: &Rc<OwnedFd>) {
-        self.images.insert(slot, Rc::clone(image));
+    /// The slot runs this release from now on.
+    pub(crate) fn promote(&mut self, slot: u8, release: &Rc<Release>) {
+        self.releases.insert(slot, Rc::clone(release));
     }
 
-    fn held(&self, slot: u8) -> Rc<OwnedFd> {
-        Rc::clone(self.images.get(&slot).unwrap_or(&self.own_image))
+    fn held(&self, slot: u8) -> Rc<Release> {
+        Rc::clone(self.releases.get(&slot).unwrap_or(&self.own_release))
     }
 
-    /// The file on disk; where some slot runs that already, without another descriptor for it.
-    fn deployed(&self) -> io::Result<Rc<OwnedFd>> {
+    /// What is on disk; where some slot runs that already, without more descriptors for it.
+    fn deployed(&self) -> io::Result<Rc<Release>> {
         let file = image::hold(&self.program_path)?;
-        let identity = FileIdentity::of(file.as_raw_fd());
-        let known = self.images.values().chain([&self.own_image]);
-        let same = known.into_iter().find(|held| FileIdentity::of(held.as_raw_fd()) == identity);
-        Ok(same.map_or_else(|| Rc::new(file), Rc::clone))
+        let release = Release { file, directory: hold_directory(self.directory.as_deref()) };
+        let known = self.releases.values().chain([&self.own_release]);
+        let same = known.into_iter().find(|held| held.identity() == release.identity());
+        Ok(same.map_or_else(|| Rc::new(release), Rc::clone))
     }
 
     /// Waits in the socket until the worker's constructor reads it.

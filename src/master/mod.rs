@@ -48,6 +48,8 @@ pub(crate) struct Master {
     /// The signals that the library handles: they get through to the waiting thread whatever its mask is.
     handled: SignalSet,
     interrupts: u32,
+    /// Whether waiting has failed.
+    is_blind: bool,
     /// When each slot's latest process was started, in seconds since 1970.
     start_times: HashMap<u8, i64>,
     port: u16,

@@ -61,7 +61,7 @@ struct Failed(DeployFailure);
 impl fmt::Display for Failed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            DeployFailure::NotStarted(SpawnError { step, errno }) => {
+            DeployFailure::NotStarted(SpawnError { step, errno, transient: _ }) => {
                 let source = io::Error::from_raw_os_error(errno);
                 write!(out, "could not be started ({step}: {source}; {})", remedy(&source))
             }
@@ -87,7 +87,9 @@ mod tests {
 
     #[test]
     fn failed_deploys_say_what_happened_contract_5_2() {
-        let text = Failed(DeployFailure::NotStarted(SpawnError { step: "open", errno: libc::ENOENT })).to_string();
+        let text =
+            Failed(DeployFailure::NotStarted(SpawnError { step: "open", errno: libc::ENOENT, transient: false }))
+                .to_string();
         assert!(text.contains("open") && text.contains("check that the program file is there"), "{text}");
         let text = Failed(DeployFailure::Ended(End::Exited(1))).to_string();
         assert!(text.contains("exit 1"), "{text}");

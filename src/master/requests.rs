@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, Ordering};
 
 use super::targets::Walk;
 use crate::core::StopSignal;
-use crate::sys::{KeepErrno, fd};
+use crate::role;
+use crate::sys::{KeepErrno, dispositions, fd};
 
 /// Counts what was asked for, and how much of that has been dealt with.
 struct Counter {
@@ -118,32 +119,30 @@ pub(crate) fn restart() {
     wake();
 }
 
-/// Says that the workers are being sent a stop signal, so that no end of theirs is a crash. Signal-safe.
-pub(crate) fn stop_sent(signal: StopSignal) {
+/// Says that the workers are about to be sent a stop signal, so that no end of theirs is a crash. The master is to be woken when
+/// that is done. Signal-safe.
+pub(crate) fn stop_is_sent(signal: StopSignal) {
     SENT.fetch_or(bit(signal), Ordering::SeqCst);
-    wake();
 }
 
-/// The master's handler of SIGTERM.
-pub(crate) extern "C" fn on_terminate(_: libc::c_int) {
-    TERMINATE.ask();
-    wake();
-}
-
-/// The master's handler of SIGINT.
-pub(crate) extern "C" fn on_interrupt(_: libc::c_int) {
-    INTERRUPT.ask();
-    wake();
-}
-
-/// The master's handler of SIGUSR2.
-pub(crate) extern "C" fn on_restart(_: libc::c_int) {
-    restart();
-}
-
-/// A child ended. Signal-safe.
-pub(crate) fn child_ended() {
-    CHILD_ENDED.ask();
+/// The master's handler of every signal that it takes. A child that the program forked without exec has inherited
+/// it, and is treated as if the library were not there.
+pub(crate) extern "C" fn on_signal(number: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let _errno = KeepErrno::new();
+    if !role::is_owner() {
+        return dispositions::as_before(number);
+    }
+    match number {
+        libc::SIGTERM => TERMINATE.ask(),
+        libc::SIGINT => INTERRUPT.ask(),
+        libc::SIGUSR2 => RESTART.ask(),
+        // Taken only where the master is a container's first process; it goes on to the program, whose signal it is.
+        libc::SIGCHLD => {
+            CHILD_ENDED.ask();
+            dispositions::call_earlier(number, info, context);
+        }
+        _ => {}
+    }
     wake();
 }
 

@@ -4,7 +4,6 @@ use std::collections::{HashMap, VecDeque};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::event_loop::WAKE_TOKEN;
 use super::launcher::{LaunchError, Launcher};
@@ -14,26 +13,32 @@ use crate::core::{Event, StartupFailure, Supervisor};
 use crate::error::Error;
 use crate::log;
 use crate::role;
+use crate::sys::dispositions::Installed;
 use crate::sys::epoll::Epoll;
 use crate::sys::limits::DescriptorLimit;
 use crate::sys::port::{self, PortState};
-use crate::sys::signals::{Installed, SignalSet};
-use crate::sys::{fd, process, signals};
+use crate::sys::signals::SignalSet;
+use crate::sys::{fd, process};
 use crate::wire::Welcome;
 use crate::worker;
 
 /// As `ps` shows it.
 const NAME: &str = "ecewo:master";
-/// A worker's pidfd and channel, and a listener that is kept for it.
-const DESCRIPTORS_PER_WORKER: u64 = 3;
-/// The loop's own descriptors, and those of workers being made, replaced and reaped.
-const DESCRIPTORS_BESIDE: u64 = 48;
+/// A worker's pidfd and channel.
+const DESCRIPTORS_PER_WORKER: u64 = 2;
+/// The loop's own descriptors, and those of a worker being made.
+const DESCRIPTORS_BESIDE: u64 = 12;
+/// What is good to have beside: for workers that are replaced or reaped, and for the program.
+const ROOM: u64 = 64;
+/// Open descriptors of a program, where they cannot be counted.
+const ASSUMED_OPEN: u64 = 32;
 
 /// Things of the process that are as they were again once this is dropped.
 #[derive(Default)]
 pub(super) struct Borrowed {
     dispositions: Vec<Installed>,
-    descriptor_limit: Option<DescriptorLimit>,
+    /// As it was, and as the library has set it.
+    descriptor_limit: Option<(DescriptorLimit, DescriptorLimit)>,
     name: Option<String>,
 }
 
@@ -44,7 +49,7 @@ pub(crate) fn start(settings: Settings, arguments: Vec<CString>, callbacks: Call
     let limit = borrowed.raise_descriptor_limit(settings.workers.get())?;
     let mut master = Master::new(settings, arguments, callbacks, borrowed, limit)?;
     requests::open(master.wake.as_raw_fd());
-    master.borrowed.install_handlers().map_err(Error::system("installing signal handlers"))?;
+    master.borrowed.install_handlers(&taken_signals()).map_err(Error::system("installing signal handlers"))?;
     master.borrowed.name = process::rename(NAME);
     role::become_master(master.port, master.count());
     master.publish();
@@ -81,8 +86,9 @@ impl Master {
             callbacks,
             epoll,
             wake,
-            handled: SignalSet::of(&[libc::SIGTERM, libc::SIGINT, libc::SIGUSR2]),
+            handled: SignalSet::of(&taken_signals()),
             interrupts: 0,
+            is_blind: false,
             start_times: HashMap::new(),
             pid: process::own_pid(),
             borrowed,
@@ -143,29 +149,25 @@ impl Borrowed {
     /// Makes room for the master's descriptors; gives the limit that workers are to have.
     fn raise_descriptor_limit(&mut self, workers: u8) -> Result<DescriptorLimit, Error> {
         let limit = DescriptorLimit::current().map_err(Error::system("reading the descriptor limit"))?;
-        let open = fd::open_count().map_or(64, |count| count as u64);
+        let open = fd::open_count().map_or(ASSUMED_OPEN, |count| count as u64);
         let needed = open + u64::from(workers) * DESCRIPTORS_PER_WORKER + DESCRIPTORS_BESIDE;
         if needed > limit.hard {
             return Err(Error::TooFewDescriptors { workers, needed, allowed: limit.hard });
         }
-        if needed > limit.soft {
-            let raised = DescriptorLimit { soft: needed, hard: limit.hard };
+        let wanted = (needed + u64::from(workers) + ROOM).min(limit.hard);
+        if wanted > limit.soft {
+            let raised = DescriptorLimit { soft: wanted, hard: limit.hard };
             raised.apply().map_err(Error::system("raising the descriptor limit"))?;
-            self.descriptor_limit = Some(limit);
+            self.descriptor_limit = Some((limit, raised));
         }
         Ok(limit)
     }
 
-    fn install_handlers(&mut self) -> io::Result<()> {
+    fn install_handlers(&mut self, signals: &[i32]) -> io::Result<()> {
         self.dispositions.extend(Installed::keep_children_waitable()?);
-        if process::own_pid() == 1 {
-            let installed = Installed::handler(libc::SIGCHLD, on_child_ended)?;
-            EARLIER_HANDLER.store(installed.earlier_handler().unwrap_or(0), Ordering::SeqCst);
-            self.dispositions.push(installed);
+        for number in signals {
+            self.dispositions.push(Installed::handler(*number, requests::on_signal)?);
         }
-        self.dispositions.push(Installed::handler(libc::SIGTERM, requests::on_terminate)?);
-        self.dispositions.push(Installed::handler(libc::SIGINT, requests::on_interrupt)?);
-        self.dispositions.push(Installed::handler(libc::SIGUSR2, requests::on_restart)?);
         Ok(())
     }
 }
@@ -174,9 +176,11 @@ impl Drop for Borrowed {
     fn drop(&mut self) {
         // The last one installed is the first to go.
         while self.dispositions.pop().is_some() {}
-        if let Some(limit) = self.descriptor_limit.take() {
-            // Lowering a soft limit is always permitted.
-            let _ = limit.apply();
+        if let Some((before, raised)) = self.descriptor_limit.take() {
+            // What the program has set itself in the meantime stays. Lowering a soft limit is always permitted.
+            if DescriptorLimit::current().is_ok_and(|now| now == raised) {
+                let _ = before.apply();
+            }
         }
         if let Some(name) = self.name.take() {
             let _ = process::rename(&name);
@@ -184,13 +188,13 @@ impl Drop for Borrowed {
     }
 }
 
-/// The program's own handler of SIGCHLD, which goes on being called; 0 if there was none.
-static EARLIER_HANDLER: AtomicUsize = AtomicUsize::new(0);
-
-/// For the first process of a container only.
-extern "C" fn on_child_ended(number: libc::c_int) {
-    requests::child_ended();
-    signals::call(EARLIER_HANDLER.load(Ordering::SeqCst), number);
+/// The signals that a master takes. The first process of a container also has to know of orphans that end (contract 3.7).
+fn taken_signals() -> Vec<i32> {
+    let mut signals = vec![libc::SIGTERM, libc::SIGINT, libc::SIGUSR2];
+    if process::own_pid() == 1 {
+        signals.push(libc::SIGCHLD);
+    }
+    signals
 }
 
 fn check_port(port: u16) -> Result<(), Error> {

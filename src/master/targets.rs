@@ -6,15 +6,19 @@
 
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::core::StopSignal;
 use crate::sys::signals::Signal;
-use crate::sys::{KeepErrno, pidfd};
+use crate::sys::{KeepErrno, clock, pidfd};
 
 /// 255 workers, each with a predecessor or a replacement, and room to spare.
 const SIZE: usize = 1024;
 
 static TABLE: [Target; SIZE] = [const { Target::vacant() }; SIZE];
+/// How long the master waits for others that signal its workers.
+const LONGEST_WALK: Duration = Duration::from_millis(100);
+
 /// No entry from here on has ever been used.
 static HIGH_WATER: AtomicUsize = AtomicUsize::new(0);
 /// So many threads and handlers walk the table now.
@@ -61,7 +65,10 @@ impl Target {
 
 /// Adds a process. `None` if the table is full. The master alone calls this, as all that takes a [`TargetId`].
 pub(crate) fn add(pidfd: RawFd) -> Option<TargetId> {
-    let index = TABLE.iter().position(|target| target.pidfd.load(Ordering::SeqCst) < 0)?;
+    // A walker that is here may still have its eyes on an entry that has become vacant.
+    let unseen = if is_quiet() { 0 } else { HIGH_WATER.load(Ordering::SeqCst) };
+    let vacant = |target: &Target| target.pidfd.load(Ordering::SeqCst) < 0;
+    let index = TABLE.iter().skip(unseen).position(vacant)? + unseen;
     let target = TABLE.get(index)?;
     target.ready.store(false, Ordering::SeqCst);
     target.waiting.store(0, Ordering::SeqCst);
@@ -89,9 +96,21 @@ impl Drop for Walk {
 }
 
 /// Nobody who comes later finds the process any more.
-pub(crate) fn remove(id: TargetId) {
-    if let Some(target) = TABLE.get(id.0) {
+pub(crate) fn remove(id: Option<TargetId>) {
+    if let Some(target) = entry(id) {
         target.pidfd.store(-1, Ordering::SeqCst);
+    }
+}
+
+fn entry(id: Option<TargetId>) -> Option<&'static Target> {
+    TABLE.get(id?.0)
+}
+
+/// Waits for walks to end, which takes a system call a process; but not for ever, for a walker may be stopped in a debugger.
+pub(crate) fn wait_until_quiet() {
+    let deadline = clock::monotonic() + LONGEST_WALK;
+    while !is_quiet() && clock::monotonic() < deadline {
+        std::thread::yield_now();
     }
 }
 
@@ -101,25 +120,25 @@ pub(crate) fn is_quiet() -> bool {
 }
 
 /// The process is ready: what waited for that is sent. Gives whether something was refused.
-pub(crate) fn ready(id: TargetId) -> bool {
-    let Some(target) = TABLE.get(id.0) else { return false };
+pub(crate) fn ready(id: Option<TargetId>) -> bool {
+    let Some(target) = entry(id) else { return false };
     target.ready.store(true, Ordering::SeqCst);
     deliver_waiting(target)
 }
 
 /// Tells a process to stop, if nobody has yet. Gives whether that was refused.
-pub(crate) fn stop(id: TargetId, signal: StopSignal) -> bool {
-    TABLE.get(id.0).is_some_and(|target| !target.told.swap(true, Ordering::SeqCst) && target.send(number(signal)))
+pub(crate) fn stop(id: Option<TargetId>, signal: StopSignal) -> bool {
+    entry(id).is_some_and(|target| !target.told.swap(true, Ordering::SeqCst) && target.send(number(signal)))
 }
 
 /// Kills a process. Gives whether that was refused.
-pub(crate) fn kill(id: TargetId) -> bool {
-    TABLE.get(id.0).is_some_and(|target| target.send(Signal::KILL))
+pub(crate) fn kill(id: Option<TargetId>) -> bool {
+    entry(id).is_some_and(|target| target.send(Signal::KILL))
 }
 
 /// Takes the signals that were refused.
-pub(crate) fn take_refused(id: TargetId) -> u64 {
-    TABLE.get(id.0).map_or(0, |target| target.refused.swap(0, Ordering::SeqCst))
+pub(crate) fn take_refused(id: Option<TargetId>) -> u64 {
+    entry(id).map_or(0, |target| target.refused.swap(0, Ordering::SeqCst))
 }
 
 /// Sends a signal to every process, from wherever the program likes. Gives whether one was refused. Signal-safe.

@@ -4,6 +4,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::launcher::Release;
 use super::targets::TargetId;
 use crate::core::{ProcessKey, SpawnError};
 use crate::sys::pidfd::PidFd;
@@ -17,12 +18,13 @@ pub(crate) struct Worker {
     pub(crate) key: ProcessKey,
     pub(crate) pid: Pid,
     pub(crate) pidfd: PidFd,
-    pub(crate) target: TargetId,
+    /// `None` if the table was full: such a process does not live.
+    pub(crate) target: Option<TargetId>,
     pub(crate) channel: Option<OwnedFd>,
     pub(crate) exec_report: Option<OwnedFd>,
     /// What kept it from becoming a worker.
     pub(crate) start_error: Option<SpawnError>,
-    pub(crate) image: Rc<OwnedFd>,
+    pub(crate) release: Rc<Release>,
     /// Seconds since 1970.
     pub(crate) start_time: i64,
     pub(crate) allowance: Allowance,
@@ -47,11 +49,11 @@ impl Worker {
         let Some(channel) = &self.channel else { return Heard::Nothing };
         let mut buffer = [0; MAX_LENGTH];
         match socket::receive(channel.as_raw_fd(), &mut buffer) {
-            Ok(Received::Nothing) => Heard::Nothing,
-            Ok(Received::End) | Err(_) => Heard::Closed,
+            Received::Nothing => Heard::Nothing,
+            Received::End => Heard::Closed,
             // Descriptors are not expected and are closed here.
-            Ok(Received::Message { truncated: true, .. }) => Heard::Broken("a message that is too long"),
-            Ok(Received::Message { length, .. }) => {
+            Received::Message { truncated: true, .. } => Heard::Broken("a message that is too long"),
+            Received::Message { length, .. } => {
                 if !self.allowance.take(now) {
                     return Heard::Broken("too many messages");
                 }
@@ -74,8 +76,7 @@ impl Worker {
     }
 }
 
-/// How much a worker may say: a burst, and so much a second (contract 7.3). A server tells of each listener once, so
-/// that what exceeds this is a fault.
+/// How much a worker may say: a burst, and so much a second (contract 7.3). The library in a worker says far less.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     left: u32,

@@ -27,11 +27,11 @@ pub(crate) fn owned(result: libc::c_long) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
-/// A pipe, both ends close-on-exec: (read, write).
+/// A pipe, both ends close-on-exec and non-blocking: (read, write).
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends: [RawFd; 2] = [-1; 2];
     // SAFETY: `ends` has room for the two descriptors.
-    check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) }.into())?;
+    check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) }.into())?;
     let [read, write] = ends.map(|raw| owned(raw.into()));
     Ok((above_stdio(read?)?, above_stdio(write?)?))
 }

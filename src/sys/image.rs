@@ -46,15 +46,17 @@ fn leads_through_descriptor(path: &Path) -> bool {
 }
 
 /// Holds the image that this process runs, even if its file is gone from the disk.
-pub(crate) fn hold_running() -> io::Result<OwnedFd> {
+pub(crate) fn hold_running(birthplace: &Birthplace) -> io::Result<OwnedFd> {
     hold(Path::new("/proc/self/exe")).or_else(|error| match executed_path() {
         // Without /proc the path that we were started by is the best that is left.
-        Some(path) if error.kind() == io::ErrorKind::NotFound => hold(&path),
+        Some(path) if error.kind() == io::ErrorKind::NotFound => {
+            hold(&birthplace.directory.as_deref().unwrap_or(Path::new("")).join(path))
+        }
         Some(_) | None => Err(error),
     })
 }
 
-/// Holds the file that a path leads to now.
+/// Holds the file or directory that a path leads to now.
 pub(crate) fn hold(path: &Path) -> io::Result<OwnedFd> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     // SAFETY: a terminated string and flags.
@@ -119,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_running_image_is_found_by_the_path_it_was_started_by_contract_3_5() {
-        let running = hold_running().unwrap();
+        let running = hold_running(&Birthplace::note()).unwrap();
         let path = Birthplace::note().program_path(&running);
         assert!(path.is_absolute(), "{path:?}");
         assert_eq!(path.canonicalize().unwrap(), std::fs::read_link("/proc/self/exe").unwrap());
@@ -127,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_path_that_leads_elsewhere_is_not_taken_contract_3_5() {
-        let running = hold_running().unwrap();
+        let running = hold_running(&Birthplace::note()).unwrap();
         let elsewhere = Birthplace { directory: Some("/".into()), program: Some("/dev/null".into()) };
         assert_eq!(elsewhere.program_path(&running), std::fs::read_link("/proc/self/exe").unwrap());
     }

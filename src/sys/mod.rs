@@ -5,6 +5,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod cpu;
+pub(crate) mod dispositions;
 pub(crate) mod epoll;
 pub(crate) mod fd;
 pub(crate) mod image;

@@ -1,9 +1,7 @@
-//! Signal numbers, masks and dispositions.
+//! Signal numbers and masks.
 
 use std::io;
 use std::mem::MaybeUninit;
-
-use super::check;
 
 /// The numbers that the C library keeps for itself (its thread cancellation and its setuid broadcast).
 const RESERVED: [i32; 2] = [32, 33];
@@ -119,109 +117,6 @@ pub(crate) fn unblock_all() {
     let none = SignalSet::of(&[]);
     // SAFETY: the set is initialized.
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) };
-}
-
-/// Every disposition back to the default, but an ignored SIGPIPE stays ignored. Signal-safe; for a new process only.
-pub(crate) fn reset_dispositions() {
-    for number in 1..=64 {
-        let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-        // SAFETY: a zeroed sigaction is valid (default handler, no flags, empty mask); numbers that cannot be changed
-        // (SIGKILL, SIGSTOP, the C library's own) are refused and left alone.
-        unsafe {
-            if number == libc::SIGPIPE
-                && libc::sigaction(number, std::ptr::null(), action.as_mut_ptr()) == 0
-                && (*action.as_ptr()).sa_sigaction == libc::SIG_IGN
-            {
-                continue;
-            }
-            let default = MaybeUninit::<libc::sigaction>::zeroed();
-            libc::sigaction(number, default.as_ptr(), std::ptr::null_mut());
-        }
-    }
-}
-
-/// A signal handler, as C has it.
-pub(crate) type Handler = extern "C" fn(libc::c_int);
-
-/// A disposition of the library's that gives way to the earlier one when this is dropped, unless the program has put one of
-/// its own there in the meantime.
-pub(crate) struct Installed {
-    number: i32,
-    ours: libc::sighandler_t,
-    before: libc::sigaction,
-}
-
-impl Installed {
-    /// Installs a handler with SA_RESTART and SA_ONSTACK (a Go or Rust runtime in the program needs the latter).
-    pub(crate) fn handler(number: i32, handler: Handler) -> io::Result<Self> {
-        Self::replace(number, handler as *const () as libc::sighandler_t, libc::SA_RESTART | libc::SA_ONSTACK)
-    }
-
-    /// Makes SIGCHLD leave zombies to be waited for, if it does not: it may be ignored, or have SA_NOCLDWAIT.
-    pub(crate) fn keep_children_waitable() -> io::Result<Option<Self>> {
-        let now = current(libc::SIGCHLD)?;
-        if now.sa_sigaction == libc::SIG_IGN {
-            return Self::replace(libc::SIGCHLD, libc::SIG_DFL, 0).map(Some);
-        }
-        if now.sa_flags & libc::SA_NOCLDWAIT != 0 {
-            let flags = now.sa_flags & !libc::SA_NOCLDWAIT;
-            return Self::replace_with_mask(libc::SIGCHLD, now.sa_sigaction, flags, now.sa_mask).map(Some);
-        }
-        Ok(None)
-    }
-
-    /// The handler that this one took the place of, if it was a function of one argument.
-    pub(crate) fn earlier_handler(&self) -> Option<libc::sighandler_t> {
-        let earlier = self.before.sa_sigaction;
-        let function = earlier != libc::SIG_DFL && earlier != libc::SIG_IGN;
-        (function && self.before.sa_flags & libc::SA_SIGINFO == 0).then_some(earlier)
-    }
-
-    fn replace(number: i32, ours: libc::sighandler_t, flags: libc::c_int) -> io::Result<Self> {
-        Self::replace_with_mask(number, ours, flags, SignalSet::of(&[]).0)
-    }
-
-    fn replace_with_mask(
-        number: i32,
-        ours: libc::sighandler_t,
-        flags: libc::c_int,
-        mask: libc::sigset_t,
-    ) -> io::Result<Self> {
-        let before = current(number)?;
-        let mut action = before;
-        action.sa_sigaction = ours;
-        action.sa_flags = flags;
-        action.sa_mask = mask;
-        // SAFETY: the action is initialized, and its handler is a function of the right type or one of SIG_*.
-        check(unsafe { libc::sigaction(number, &action, std::ptr::null_mut()) }.into())?;
-        Ok(Self { number, ours, before })
-    }
-}
-
-impl Drop for Installed {
-    fn drop(&mut self) {
-        if current(self.number).is_ok_and(|now| now.sa_sigaction == self.ours) {
-            // SAFETY: the kernel gave us this action earlier.
-            unsafe { libc::sigaction(self.number, &self.before, std::ptr::null_mut()) };
-        }
-    }
-}
-
-/// Calls a handler that [`Installed::earlier_handler`] gave; 0 is none. Signal-safe if the handler is.
-pub(crate) fn call(handler: libc::sighandler_t, number: libc::c_int) {
-    if handler != 0 {
-        // SAFETY: it was installed as a handler of one argument.
-        let handler: Handler = unsafe { std::mem::transmute::<libc::sighandler_t, Handler>(handler) };
-        handler(number);
-    }
-}
-
-fn current(number: i32) -> io::Result<libc::sigaction> {
-    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: with NULL for the new action the call only writes the present one.
-    check(unsafe { libc::sigaction(number, std::ptr::null(), action.as_mut_ptr()) }.into())?;
-    // SAFETY: the call has filled it.
-    Ok(unsafe { action.assume_init() })
 }
 
 #[cfg(test)]

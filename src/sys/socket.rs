@@ -42,7 +42,7 @@ pub(crate) enum Received {
 }
 
 /// Receives one message; never blocks.
-pub(crate) fn receive(socket: RawFd, buffer: &mut [u8]) -> io::Result<Received> {
+pub(crate) fn receive(socket: RawFd, buffer: &mut [u8]) -> Received {
     let mut control = ControlBuffer::new();
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     // SAFETY: a zeroed msghdr is valid: no address, no parts, no control data.
@@ -58,17 +58,17 @@ pub(crate) fn receive(socket: RawFd, buffer: &mut [u8]) -> io::Result<Received> 
             // SAFETY: the kernel has just filled the header and its control buffer.
             let descriptors = unsafe { take_descriptors(&header) };
             let length = usize::try_from(length).unwrap_or(0);
-            if length == 0 && descriptors.is_empty() {
-                // Messages of ours are never empty, so this is the end, or as good as.
-                return Ok(Received::End);
+            // An empty message looks like the end, but only the end is a hang-up.
+            if length == 0 && poll([socket], 0) != [libc::POLLIN] {
+                return Received::End;
             }
             let truncated = header.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0;
-            Ok(Received::Message { length, truncated, descriptors })
+            Received::Message { length, truncated, descriptors }
         }
         Err(error) => match error.raw_os_error() {
-            Some(libc::EAGAIN | libc::EINTR) => Ok(Received::Nothing),
-            Some(libc::ECONNRESET | libc::EPIPE) => Ok(Received::End),
-            _ => Err(error),
+            Some(libc::EBADF | libc::ENOTSOCK | libc::ENOTCONN | libc::ECONNRESET | libc::EPIPE) => Received::End,
+            // EAGAIN, or for the moment no memory: the message is still there.
+            _ => Received::Nothing,
         },
     }
 }
@@ -144,7 +144,7 @@ mod tests {
     use std::os::fd::AsRawFd;
 
     fn message(socket: &OwnedFd, buffer: &mut [u8]) -> (usize, bool, Vec<OwnedFd>) {
-        match receive(socket.as_raw_fd(), buffer).unwrap() {
+        match receive(socket.as_raw_fd(), buffer) {
             Received::Message { length, truncated, descriptors } => (length, truncated, descriptors),
             other @ (Received::Nothing | Received::End) => panic!("{other:?}"),
         }
@@ -163,9 +163,18 @@ mod tests {
         assert_eq!((&buffer[..length], truncated, descriptors.len()), (&b"three"[..], false, 1));
         let identity = |fd: &OwnedFd| fd::FileIdentity::of(fd.as_raw_fd());
         assert_eq!(identity(&descriptors[0]), identity(&event));
-        assert!(matches!(receive(b.as_raw_fd(), &mut buffer).unwrap(), Received::Nothing));
+        assert!(matches!(receive(b.as_raw_fd(), &mut buffer), Received::Nothing));
         drop(a);
-        assert!(matches!(receive(b.as_raw_fd(), &mut buffer).unwrap(), Received::End));
+        assert!(matches!(receive(b.as_raw_fd(), &mut buffer), Received::End));
+    }
+
+    #[test]
+    fn an_empty_message_is_not_the_end_contract_7_3() {
+        let (a, b) = pair().unwrap();
+        send(a.as_raw_fd(), b"", None).unwrap();
+        let mut buffer = [0u8; 8];
+        assert_eq!(message(&b, &mut buffer).0, 0);
+        assert!(matches!(receive(b.as_raw_fd(), &mut buffer), Received::Nothing));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Between `clone` and `exec` the child shares nothing with the parent but runs with a copy of its memory, in which other
 //! threads may have held any lock: it makes bare system calls on things prepared before, and nothing else.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -11,14 +11,14 @@ use super::limits::DescriptorLimit;
 use super::pidfd::PidFd;
 use super::process::{self, Pid};
 use super::signals::{self, AllBlocked};
-use super::{errno, fd};
+use super::{dispositions, errno, fd};
 
 /// What a new process is made from. All of it is borrowed: the child gets a copy.
 pub(crate) struct Command<'a> {
     pub(crate) image: BorrowedFd<'a>,
     pub(crate) arguments: &'a [CString],
     pub(crate) environment: &'a [CString],
-    pub(crate) directory: Option<&'a CStr>,
+    pub(crate) directory: Option<BorrowedFd<'a>>,
     /// Becomes stdin.
     pub(crate) stdin: BorrowedFd<'a>,
     /// The one descriptor beside stdin, stdout and stderr that the program inherits, under the same number.
@@ -52,7 +52,8 @@ pub(crate) fn spawn(command: &Command<'_>) -> io::Result<Child> {
     }
 }
 
-/// The errno that the child could not run the program for, if it said so.
+/// The errno that the child could not run the program for, if it said so. It never blocks: a child that the program forked in the
+/// meantime may hold the other end for ever.
 pub(crate) fn read_exec_report(report: &OwnedFd) -> Option<i32> {
     let mut bytes = [0u8; size_of::<i32>()];
     // SAFETY: the buffer is writable for its length.
@@ -117,7 +118,7 @@ fn become_program(
     report: RawFd,
 ) -> ! {
     // First the handlers, then the mask: what is pending must not run a handler of the master's.
-    signals::reset_dispositions();
+    dispositions::reset_all();
     signals::unblock_all();
     process::wake_when_parent_ends();
     command.descriptor_limit.apply_signal_safe();
@@ -126,8 +127,8 @@ fn become_program(
         libc::setsid();
         libc::dup2(command.stdin.as_raw_fd(), libc::STDIN_FILENO);
         if let Some(directory) = command.directory {
-            // If it is gone, the program runs where the master is: better than not at all.
-            libc::chdir(directory.as_ptr());
+            // Where that is not permitted any more, the program runs where the master is: better than not at all.
+            libc::fchdir(directory.as_raw_fd());
         }
         libc::fcntl(command.inherited.as_raw_fd(), libc::F_SETFD, 0);
         libc::syscall(

@@ -53,7 +53,7 @@ extern "C" fn before_main(
             process::rename(&name_of(identity.id));
             process::wake_when_parent_ends();
             let _ = identity.send(FromWorker::Born);
-            if let Err(errno) = guard::start(identity) {
+            if let Err(errno) = guard::start() {
                 // The master says so, with the remedy: it knows whether this ends the start or is tried again.
                 let _ = identity.send(FromWorker::Unguarded(errno));
                 process::exit_now(EXIT_CONFIGURATION);
@@ -79,6 +79,8 @@ fn note_arguments(argc: libc::c_int, argv: *const *const libc::c_char) {
         // SAFETY: glibc passes main's own argc and argv to every entry of .init_array.
         let pointers = (0..count).map(|index| unsafe { *argv.add(index) });
         pointers
+            // A library loaded late may find that the program has shortened them.
+            .take_while(|pointer| !pointer.is_null())
             // SAFETY: each is a terminated string of the process's initial stack.
             .map(|pointer| (pointer.addr(), unsafe { std::ffi::CStr::from_ptr(pointer) }.to_owned()))
             .collect()

@@ -22,7 +22,7 @@ const STACK: usize = 64 * 1024;
 const FALLBACK_PERIOD_MS: i32 = 500;
 
 /// Starts the thread. The error is an errno.
-pub(super) fn start(_identity: &'static Identity) -> Result<(), i32> {
+pub(super) fn start() -> Result<(), i32> {
     // The new thread inherits the mask.
     let _blocked = AllBlocked::new().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))?;
     match create(Some(STACK)) {
@@ -89,7 +89,7 @@ impl Watch {
         }
     }
 
-    /// Something is to be said of the pidfd: the master has ended, or the program has closed the descriptor. An ended master may
+    /// The pidfd has news: the master has ended, or the program has closed the descriptor. An ended master may
     /// be a zombie still, to which signals can be sent; what is no pidfd at all gives EBADF.
     fn master_says(&mut self) -> Verdict {
         let Some(master) = self.master else { return Verdict::GoOn };
@@ -123,12 +123,12 @@ impl Watch {
         }
         let mut buffer = [0; MAX_LENGTH];
         match socket::receive(self.identity.channel(), &mut buffer) {
-            Ok(socket::Received::Message { length, .. }) => {
+            socket::Received::Message { length, .. } => {
                 obey(FromMaster::decode(buffer.get(..length).unwrap_or_default()));
                 Verdict::GoOn
             }
-            Ok(socket::Received::Nothing) => Verdict::GoOn,
-            Ok(socket::Received::End) | Err(_) => Verdict::MasterGone,
+            socket::Received::Nothing => Verdict::GoOn,
+            socket::Received::End => Verdict::MasterGone,
         }
     }
 }
@@ -157,4 +157,6 @@ fn stop_self(timeout: Duration) {
     process::signal_self(libc::SIGTERM);
     std::thread::sleep(timeout);
     process::signal_self(libc::SIGKILL);
+    // The first process of a pid namespace does not get that from itself.
+    process::exit_now(128 + libc::SIGKILL);
 }

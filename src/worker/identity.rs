@@ -113,7 +113,7 @@ fn receive((number, inode): (RawFd, u64)) -> Option<Identity> {
     fd::close_inherited(number);
     let mut buffer = [0; MAX_LENGTH];
     let socket::Received::Message { length, truncated: false, mut descriptors } =
-        socket::receive(high.as_raw_fd(), &mut buffer).ok()?
+        socket::receive(high.as_raw_fd(), &mut buffer)
     else {
         return None;
     };
@@ -142,7 +142,11 @@ fn out_of_the_way() -> RawFd {
 }
 
 fn forget(variable: &str) {
-    // SAFETY: before `main` there is one thread, so nobody else reads or writes the environment.
+    if std::env::var_os(variable).is_none() {
+        return;
+    }
+    // SAFETY: before `main` there is one thread, so nobody else reads or writes the environment. (In a library that is loaded
+    // later, the entries are not there, and nothing is removed.)
     unsafe { std::env::remove_var(variable) };
 }
 

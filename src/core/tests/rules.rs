@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::*;
+use super::ms;
 use crate::config::Settings;
 
 /// A second, independent book of the processes, kept from the events and the effects alone.
@@ -16,11 +17,13 @@ pub(super) struct Rules {
     /// Where each slot's last worker that listened did.
     last_addresses: BTreeMap<u8, BTreeSet<SocketAddr>>,
     callbacks: BTreeMap<u8, Callbacks>,
-    promotions: u64,
+    /// Contract 3.4: processes that took a slot over, after a crash or in a restart.
+    replacements: u64,
+    /// The replacement that was made last.
+    candidate: Option<ProcessKey>,
     /// The replacement whose failure has been told.
     given_up: Option<ProcessKey>,
     kill_at: Option<Time>,
-    restarting: bool,
     views: Vec<WorkerView>,
 }
 
@@ -28,15 +31,19 @@ pub(super) struct Rules {
 struct Callbacks {
     starts: u64,
     exits: u64,
+    /// A replacement has been promoted, and its `on_start` is to come.
+    is_promotion: bool,
 }
 
 struct Seen {
     made_at: Time,
     is_candidate: bool,
+    is_replaced: bool,
     executed_at: Option<Time>,
     listening: BTreeSet<SocketAddr>,
     told_at: Option<Time>,
     condemned: bool,
+    killed: bool,
     ready: bool,
 }
 
@@ -49,10 +56,10 @@ impl Rules {
             ever: BTreeSet::new(),
             last_addresses: BTreeMap::new(),
             callbacks: BTreeMap::new(),
-            promotions: 0,
+            replacements: 0,
+            candidate: None,
             given_up: None,
             kill_at: None,
-            restarting: false,
             views: Vec::new(),
         }
     }
@@ -69,8 +76,11 @@ impl Rules {
         self.live.get(&key).is_some_and(|seen| seen.told_at.is_some())
     }
 
+    pub(super) fn was_killed(&self, key: ProcessKey) -> bool {
+        self.live.get(&key).is_some_and(|seen| seen.killed)
+    }
+
     pub(super) fn before(&mut self, core: &Supervisor) {
-        self.restarting = core.is_restarting();
         self.views = core.workers().collect();
     }
 
@@ -108,7 +118,7 @@ impl Rules {
             }
             Event::Ended(key, _) | Event::SpawnFailed(key, _) => {
                 if let Some(gone) = self.live.remove(&key) {
-                    if !gone.is_candidate && !gone.listening.is_empty() {
+                    if !gone.is_candidate && !gone.is_replaced && !gone.listening.is_empty() {
                         self.last_addresses.insert(key.slot(), gone.listening);
                     }
                 }
@@ -133,13 +143,12 @@ impl Rules {
                 assert!(!std::mem::replace(&mut seen.ready, true), "ready twice: {key:?}");
             }
             Effect::Promoted(key) => self.check_promotion(now, *key, core),
-            Effect::CallOnStart(slot) => self.callbacks.entry(*slot).or_default().starts += 1,
+            Effect::CallOnStart(slot) => self.count_start(*slot),
             Effect::CallOnExit { worker, .. } => self.callbacks.entry(*worker).or_default().exits += 1,
             Effect::Report(Notice::RestartAbandoned { worker, .. }) => {
-                assert!(self.restarting, "a restart that was not under way was given up");
-                let latest = self.ever.iter().rev().find(|key| key.slot() == *worker).copied();
-                assert_ne!(self.given_up, latest, "told twice (contract 5.2 promises one line) at {event:?}");
-                self.given_up = latest;
+                assert_eq!(self.candidate.map(ProcessKey::slot), Some(*worker), "not the one that is being replaced");
+                assert_ne!(self.given_up, self.candidate, "told twice (contract 5.2 promises one line) at {event:?}");
+                self.given_up = self.candidate;
             }
             Effect::Report(_) => {}
         }
@@ -150,7 +159,7 @@ impl Rules {
         assert!(!core.is_stopping(), "contract 4.3: spawned after the stop: {key:?}");
         let before = self.views.iter().find(|view| view.id == key.slot()).unwrap();
         let of_slot: Vec<&Seen> = self.live.iter().filter(|(k, _)| k.slot() == key.slot()).map(|(_, s)| s).collect();
-        let gone_for_good = before.status == Status::Stopping && before.process.is_none();
+        let gone_for_good = before.status == Status::Stopping && before.process.is_none() && of_slot.is_empty();
         assert!(!gone_for_good, "contract 3.2: a graceful end is final: {key:?}");
         match image {
             Image::Held => {
@@ -168,6 +177,9 @@ impl Rules {
             }
         }
         let is_candidate = image == Image::Deployed;
+        if is_candidate {
+            self.candidate = Some(key);
+        }
         self.live.insert(key, Seen::new(now, is_candidate));
     }
 
@@ -186,12 +198,13 @@ impl Rules {
         }
     }
 
-    fn check_kill(&self, now: Time, key: ProcessKey) {
-        let seen = self.live.get(&key).expect("contract 4.2: an ended process is not signalled");
+    fn check_kill(&mut self, now: Time, key: ProcessKey) {
+        let seen = self.live.get_mut(&key).expect("contract 4.2: an ended process is not signalled");
         let shutdown = self.kill_at.is_some_and(|time| time <= now);
         let had_its_time = seen.told_at.is_some_and(|told| told.saturating_add(self.shutdown_timeout) <= now);
         let failed = self.given_up == Some(key);
         assert!(shutdown || had_its_time || failed, "killed too early: {key:?}");
+        seen.killed = true;
     }
 
     fn check_promotion(&mut self, now: Time, key: ProcessKey, core: &Supervisor) {
@@ -200,9 +213,22 @@ impl Rules {
         let old = self.live.iter().find(|(other, seen)| other.slot() == key.slot() && !seen.is_candidate);
         let addresses = old.map(|(_, seen)| seen.listening.clone());
         assert!(self.can_replace(now, key, addresses.as_ref()), "contract 5.2: not ready: {key:?}");
+        for (_, old) in self.live.iter_mut().filter(|(other, seen)| other.slot() == key.slot() && !seen.is_candidate) {
+            old.is_replaced = true;
+        }
         let seen = self.live.get_mut(&key).expect("only a living process is promoted");
         assert!(std::mem::replace(&mut seen.is_candidate, false), "promoted twice: {key:?}");
-        self.promotions += 1;
+        let callbacks = self.callbacks.entry(key.slot()).or_default();
+        assert!(!std::mem::replace(&mut callbacks.is_promotion, true), "contract 3.6: on_start is missing");
+    }
+
+    /// Every start but a slot's first is that of a replacement; and a restart's is in any case.
+    fn count_start(&mut self, slot: u8) {
+        let callbacks = self.callbacks.entry(slot).or_default();
+        if std::mem::take(&mut callbacks.is_promotion) || callbacks.starts > 0 {
+            self.replacements += 1;
+        }
+        callbacks.starts += 1;
     }
 
     /// Contract 5.2: whether a process is as good as a predecessor that listens (or listened) there.
@@ -236,7 +262,8 @@ impl Rules {
 
     fn check_statistics(&self, core: &Supervisor) {
         for view in core.workers() {
-            let seen = view.process.map(|(key, _)| self.live.get(&key).expect("contract 3.4: no pid of an ended process"));
+            let seen =
+                view.process.map(|(key, _)| self.live.get(&key).expect("contract 3.4: no pid of an ended process"));
             if let (Some(seen), Some((_, made_at))) = (seen, view.process) {
                 assert_eq!(seen.made_at, made_at);
                 assert!(!seen.is_candidate, "contract 3.4: a replacement that is not ready is not shown");
@@ -250,13 +277,10 @@ impl Rules {
             };
             assert!(expected.contains(&view.status), "contract 3.4: {view:?}, expected {expected:?}");
         }
-        let mut replacements = 0;
         for (slot, callbacks) in &self.callbacks {
             assert!(callbacks.exits <= callbacks.starts, "contract 3.6: more ends than starts of worker {slot}");
-            replacements += callbacks.starts.saturating_sub(1);
         }
-        assert_eq!(core.total_restarts(), replacements, "contract 3.4: total_restarts");
-        assert!(self.promotions <= replacements);
+        assert_eq!(core.total_restarts(), self.replacements, "contract 3.4: total_restarts");
         if core.is_over() {
             assert!(self.callbacks.values().all(|c| c.starts == c.exits), "contract 3.6: an end without a callback");
         }
@@ -276,15 +300,13 @@ impl Seen {
         Self {
             made_at: now,
             is_candidate,
+            is_replaced: false,
             executed_at: None,
             listening: BTreeSet::new(),
             told_at: None,
             condemned: false,
+            killed: false,
             ready: false,
         }
     }
-}
-
-fn ms(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds)
 }

@@ -1,0 +1,185 @@
+//! Processes that cannot be made: contract 7.2, and 2.1 during the start.
+
+use super::*;
+
+fn failed(it: &mut Driver, slot: u8) -> Vec<Effect> {
+    it.happens(Event::SpawnFailed(it.latest(slot), EAGAIN))
+}
+
+fn retried(worker: u8, delay: Duration) -> Notice {
+    Notice::SpawnRetried { worker, error: EAGAIN, delay }
+}
+
+#[test]
+fn at_the_start_it_is_an_error_and_nothing_is_left_contract_2_1_and_7_2() {
+    let mut it = Driver::new(settings(3));
+    it.happens(Event::Begin);
+    let effects = failed(&mut it, 0);
+    assert_eq!(effects, [], "no callback, no line of the core's own");
+    assert_eq!(it.core.startup_failure(), Some(StartupFailure::NotSpawned { worker: 0, error: EAGAIN }));
+    assert!(it.core.is_over());
+}
+
+#[test]
+fn a_later_worker_of_the_start_takes_the_others_with_it_contract_2_1() {
+    let mut it = Driver::new(settings(3));
+    it.happens(Event::Begin);
+    it.serve(it.latest(0));
+    let effects = failed(&mut it, 1);
+    assert_eq!(stops(&effects), [(it.latest(0), StopSignal::Term)]);
+    assert!(!it.core.is_over());
+    assert_eq!(kills(&it.pass(secs(15))), [it.latest(0)], "and in the end by force");
+    let effects = it.end(it.latest(0), End::Killed(9));
+    assert_eq!(calls(&effects), [on_exit(0, End::Killed(9), false)]);
+    assert!(it.core.is_over());
+    assert_eq!(it.core.startup_failure(), Some(StartupFailure::NotSpawned { worker: 1, error: EAGAIN }));
+    assert_eq!(it.spawned.len(), 2);
+}
+
+#[test]
+fn a_respawn_during_the_start_is_an_error_too_contract_7_2() {
+    let mut it = Driver::new(Settings { startup_delay: StartupDelay::Explicit(secs(5)), ..settings(2) });
+    it.happens(Event::Begin);
+    it.serve(it.latest(0));
+    it.crash(0);
+    it.pass(ms(100));
+    failed(&mut it, 0);
+    assert_eq!(it.core.startup_failure(), Some(StartupFailure::NotSpawned { worker: 0, error: EAGAIN }));
+    assert!(it.core.is_over());
+}
+
+#[test]
+fn later_it_is_tried_again_with_a_delay_that_grows_to_5_s_contract_7_2() {
+    let mut it = Driver::started(settings(1));
+    it.crash(0);
+    it.pass(ms(100));
+    for delay in [100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000] {
+        let effects = failed(&mut it, 0);
+        assert_eq!(effects, [Effect::Report(retried(0, ms(delay)))], "logged, and nothing else");
+        assert_eq!(it.status(0), Status::Respawning);
+        assert_eq!(it.view(0).process, None);
+        assert_eq!(it.pass(ms(delay - 1)), []);
+        assert_eq!(spawns(&it.pass(ms(1))), [(0, Image::Held)]);
+    }
+    for _ in 0..100 {
+        failed(&mut it, 0);
+        it.pass(secs(5));
+    }
+    it.serve(it.latest(0));
+    assert_eq!(it.status(0), Status::Active);
+    assert_eq!((it.view(0).crash_count, it.core.total_restarts()), (1, 1), "failed attempts are no crashes");
+}
+
+#[test]
+fn after_a_success_the_delay_is_short_again_contract_7_2() {
+    let mut it = Driver::started(settings(1));
+    it.crash(0);
+    it.pass(ms(100));
+    for _ in 0..6 {
+        failed(&mut it, 0);
+        it.pass(secs(5));
+    }
+    it.serve(it.latest(0));
+    it.crash(0);
+    it.pass(ms(100));
+    assert_eq!(notices(&failed(&mut it, 0)), [retried(0, ms(100))]);
+}
+
+#[test]
+fn other_workers_go_on_meanwhile_contract_7_2() {
+    let mut it = Driver::started(settings(2));
+    it.crash(0);
+    it.pass(ms(100));
+    failed(&mut it, 0);
+    it.crash(1);
+    it.pass(ms(100));
+    it.serve(it.latest(1));
+    assert_eq!(it.status(1), Status::Active);
+    assert!(!it.core.is_over());
+}
+
+#[test]
+fn an_exec_that_fails_after_the_start_is_tried_again_contract_7_2() {
+    // The report that the program could not be run takes longer than `cluster_init` waits.
+    let mut it = Driver::new(settings(1));
+    it.happens(Event::Begin);
+    it.pass(secs(1));
+    assert_eq!(notices(&failed(&mut it, 0)), [retried(0, ms(100))]);
+    assert_eq!(spawns(&it.pass(ms(100))), [(0, Image::Held)]);
+    assert_eq!(calls(&it.serve(it.latest(0))), [Effect::CallOnStart(0)]);
+    assert_eq!(it.status(0), Status::Active);
+}
+
+#[test]
+fn a_replacement_that_cannot_be_made_is_a_failed_deploy_contract_5_2() {
+    let mut it = Driver::started(settings(2));
+    it.restart();
+    let effects = failed(&mut it, 0);
+    assert_eq!(effects, [Effect::Report(abandoned(0, DeployFailure::NotStarted(EAGAIN)))]);
+    assert!(!it.core.is_restarting());
+    assert_eq!(it.statuses(), [Status::Active; 2]);
+    assert_eq!(it.pass(secs(60)), []);
+}
+
+#[test]
+fn during_a_shutdown_nothing_is_tried_again_contract_4_3() {
+    let mut it = Driver::started(settings(1));
+    it.crash(0);
+    it.pass(ms(100));
+    it.stop();
+    assert_eq!(failed(&mut it, 0), []);
+    assert!(it.core.is_over());
+}
+
+/// A cluster of two whose worker 0 has just been replaced in a restart before it ever came to run: its exec hangs, say on
+/// a file system that is slow today.
+fn replaced_before_it_ran() -> (Driver, ProcessKey) {
+    let mut it = Driver::started(settings(2));
+    it.crash(0);
+    it.pass(ms(100));
+    let never_run = it.latest(0);
+    it.restart();
+    it.serve(it.latest(0));
+    assert_ne!(it.worker(0), never_run);
+    (it, never_run)
+}
+
+#[test]
+fn an_old_worker_that_never_came_to_run_does_not_hold_up_the_restart_contract_5_1() {
+    let (mut it, never_run) = replaced_before_it_ran();
+    assert_eq!(spawns(&it.happens(Event::SpawnFailed(never_run, EAGAIN))), [(1, Image::Deployed)]);
+    it.replace(1);
+    assert!(!it.core.is_restarting());
+}
+
+#[test]
+fn an_old_worker_that_never_came_to_run_does_not_hold_up_the_shutdown_contract_3_8() {
+    let (mut it, never_run) = replaced_before_it_ran();
+    it.stop();
+    it.happens(Event::SpawnFailed(never_run, EAGAIN));
+    it.end_all();
+}
+
+#[test]
+fn one_that_never_was_the_worker_gives_no_callback_contract_3_6() {
+    let (mut it, never_run) = replaced_before_it_ran();
+    assert_eq!(calls(&it.end(never_run, End::Killed(15))), [], "on_start was never called for it");
+    let (mut it, never_run) = replaced_before_it_ran();
+    assert_eq!(calls(&it.happens(Event::Executed(never_run))), [], "too late: there is another worker");
+    assert_eq!(calls(&it.end(never_run, End::Killed(15))), []);
+}
+
+#[test]
+fn a_process_in_which_the_program_does_not_begin_to_run_is_killed_and_made_again_contract_7_2() {
+    let mut it = Driver::started(settings(1));
+    it.crash(0);
+    it.pass(ms(100));
+    let stuck = it.latest(0);
+    assert_eq!(it.pass(ms(9_999)), []);
+    assert_eq!(it.pass(ms(1)), [Effect::Kill(stuck)]);
+    assert_eq!(it.pass(secs(60)), [], "once");
+    let effects = it.end(stuck, End::Killed(9));
+    assert_eq!(calls(&effects), [], "contract 3.6: it never was the worker");
+    assert_eq!((it.status(0), it.view(0).crash_count), (Status::Respawning, 1), "nor did it crash");
+    assert_eq!(spawns(&it.pass(ms(100))), [(0, Image::Held)]);
+}
