@@ -60,8 +60,9 @@ pub struct Master(Box<master::Master>);
 pub struct Worker(());
 
 impl Cluster {
-    /// A cluster on the given port, with the default of everything else: a worker for each CPU, respawn on, 15 seconds for
-    /// a worker to end, at most 100 ms between starts, 100 ms before a respawn, at most 3 crashes in 5 seconds.
+    /// A cluster on the given port, with the default of everything else: a worker for each CPU, respawn on, 15
+    /// seconds for a worker to end, at most 100 ms between starts, 100 ms before a respawn, at most 3 crashes in 5
+    /// seconds.
     ///
     /// ```no_run
     /// use ecewo_cluster::{Cluster, Role};
@@ -167,8 +168,8 @@ impl Builder {
         self
     }
 
-    /// Called in the master when a process that was the worker with this id has ended: with its exit code, or 128 plus the signal's
-    /// number, and whether it was a crash.
+    /// Called in the master when a process that was the worker with this id has ended: with its exit code, or 128
+    /// plus the signal's number, and whether it was a crash.
     pub fn on_exit(mut self, function: impl FnMut(u8, i32, bool) + Send + 'static) -> Self {
         self.callbacks.on_exit = Some(Box::new(function));
         self
@@ -243,8 +244,8 @@ impl Worker {
         role::worker_count()
     }
 
-    /// A listener, known to the master: listening is what makes a worker ready. On the cluster's port every worker has one
-    /// of its own, and the kernel spreads connections over them. The first address that works is taken.
+    /// A listener, known to the master: listening is what makes a worker ready. On the cluster's port every worker
+    /// has one of its own, and the kernel spreads connections over them. The first address that works is taken.
     ///
     /// # Errors
     /// Those of socket(2), bind(2) and listen(2), and of the look-up.
@@ -260,8 +261,8 @@ impl Worker {
     }
 }
 
-/// Logical CPUs that this process may use: the affinity mask, and the CPU quota of its control group and that group's parents, rounded up; 1
-/// to 255.
+/// Logical CPUs that this process may use: the affinity mask, and the CPU quota of its control group and that group's
+/// parents, rounded up; 1 to 255.
 pub fn cpus() -> u8 {
     cpu::logical()
 }

@@ -84,7 +84,8 @@ pub(crate) fn handle() -> Handle {
 }
 
 impl Handle {
-    /// Asks for a graceful restart. During a restart it is remembered, once. Gives whether there is a master to ask. Signal-safe.
+    /// Asks for a graceful restart. During a restart it is remembered, once. Gives whether there is a master to ask.
+    /// Signal-safe.
     pub fn restart(&self) -> bool {
         let acting = role::is_acting_master();
         if acting {
@@ -98,8 +99,8 @@ impl Handle {
         self.signal(libc::SIGTERM)
     }
 
-    /// Sends a signal to every worker. SIGTERM, SIGINT and SIGKILL stop the cluster. Gives false, and does nothing, for a number that
-    /// is no signal (or is 32 or 33), and without a master. Signal-safe.
+    /// Sends a signal to every worker. SIGTERM, SIGINT and SIGKILL stop the cluster. Gives false, and does nothing,
+    /// for a number that is no signal (or is 32 or 33), and without a master. Signal-safe.
     pub fn signal(&self, number: i32) -> bool {
         let Some(signal) = Signal::new(number) else { return false };
         if !role::is_acting_master() {
@@ -112,8 +113,8 @@ impl Handle {
             _ => None,
         };
         let walk = Walk::begin();
-        // Said before the first worker can end of it: an end that was asked for is no crash. The master acts on it when the
-        // walk is over, and then tells only those that were not told here.
+        // Said before the first worker can end of it: an end that was asked for is no crash. The master acts on it
+        // when the walk is over, and then tells only those that were not told here.
         if let Some(stop) = stop {
             requests::stop_is_sent(stop);
         }

@@ -1,8 +1,8 @@
 //! Master/worker process clustering for servers on Linux.
 //!
-//! A program that uses one core becomes a cluster that uses all: one worker process for each, all on one port, supervised by a
-//! master process. A worker that crashes is started again; a graceful restart replaces the workers one by one by what is on disk
-//! now, and each replacement serves before its predecessor stops.
+//! A program that uses one core becomes a cluster that uses all: one worker process for each, all on one port,
+//! supervised by a master process. A worker that crashes is started again; a graceful restart replaces the workers
+//! one by one by what is on disk now, and each replacement serves before its predecessor stops.
 //!
 //! ```text
 //! C program ── ffi ──┐

@@ -1,8 +1,9 @@
 //! The messages between a master and its workers: one datagram each, at most [`MAX_LENGTH`] bytes.
 //!
-//! A deploy may bring a worker whose library is older or newer than its master's. So the format is versioned, numbers are
-//! little-endian, a message may be longer than what is known of it, and a message of an unknown kind that comes from a newer library
-//! is passed over. The same from this or an older version is a fault of the sender (contract 7.3).
+//! A deploy may bring a worker whose library is older or newer than its master's. So the format is versioned, numbers
+//! are little-endian, a message may be longer than what is known of it, and a message of an unknown kind that comes
+//! from a newer library is passed over. The same from this or an older version is a fault of the sender (contract
+//! 7.3).
 //!
 //! ```text
 //! 0      1        2     3         4…

@@ -1,8 +1,9 @@
 //! The supervision as a state machine: no I/O, no clock, no system call.
 //!
-//! The shell (`master`) turns what happened into an [`Event`], gives it to [`Supervisor::handle`] with the time, and performs the
-//! [`Effect`]s that come back, in order. Nothing here can wait or fail: whatever takes time is an effect now and an event later,
-//! and a time-out is an event like any other ([`Event::Tick`], due at [`Supervisor::next_deadline`]).
+//! The shell (`master`) turns what happened into an [`Event`], gives it to [`Supervisor::handle`] with the time, and
+//! performs the [`Effect`]s that come back, in order. Nothing here can wait or fail: whatever takes time is an effect
+//! now and an event later, and a time-out is an event like any other ([`Event::Tick`], due at
+//! [`Supervisor::next_deadline`]).
 
 #![forbid(unsafe_code)]
 

@@ -41,8 +41,8 @@ const MAX_LISTENERS: usize = 1024;
 pub(crate) enum ReadyWhen {
     /// It listens on every one of these: where its predecessor did.
     ListensOn(Vec<SocketAddr>),
-    /// It has no predecessor: it listens on the cluster's port, or has lived for [`LIVED`] in a cluster in which nobody does. Where
-    /// another worker listens, this one will, too, for it is the same program.
+    /// It has no predecessor: it listens on the cluster's port, or has lived for [`LIVED`] in a cluster in which
+    /// nobody does. Where another worker listens, this one will, too, for it is the same program.
     FirstOfItsSlot,
     /// It has lived for [`LIVED`]: its predecessor listened nowhere.
     Lived,

@@ -119,8 +119,8 @@ impl Supervisor {
         }
     }
 
-    /// A replacement could not be made. Where the system has too little of something for the moment, that is no fault of the
-    /// deploy's, and it is tried again (contract 7.2).
+    /// A replacement could not be made. Where the system has too little of something for the moment, that is no fault
+    /// of the deploy's, and it is tried again (contract 7.2).
     pub(super) fn candidate_not_made(&mut self, id: u8, error: SpawnError, failed_attempts: u32) {
         match &mut self.restart {
             Some(restart) if error.transient && restart.step == Step::Replacing(id) => {

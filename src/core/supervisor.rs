@@ -1,4 +1,5 @@
-//! The state machine itself: it owns the slots, hands events to the part that they concern, and knows the next deadline.
+//! The state machine itself: it owns the slots, hands events to the part that they concern, and knows the next
+//! deadline.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

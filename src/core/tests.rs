@@ -24,7 +24,10 @@ use rules::Rules;
 
 const PORT: u16 = 3000;
 const SEGV: End = End::Killed(11);
-const EAGAIN: SpawnError = SpawnError { step: "clone", errno: 11, transient: true };
+/// Too many processes for the moment.
+const EAGAIN: SpawnError = SpawnError { step: "making its process", errno: 11, transient: true };
+/// No such file.
+const ENOENT: SpawnError = SpawnError { step: "opening the program file", errno: 2, transient: false };
 
 fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -123,10 +126,13 @@ impl Driver {
     fn handle(&mut self, event: Event) -> Vec<Effect> {
         self.rules.before(&self.core);
         let effects = self.core.handle(self.now, event);
-        self.spawned.extend(effects.iter().filter_map(|effect| match effect {
-            Effect::Spawn(key, image) => Some((*key, *image)),
-            _ => None,
-        }));
+        self.spawned.extend(
+            effects.iter().filter_map(
+                |effect| {
+                    if let Effect::Spawn(key, image) = effect { Some((*key, *image)) } else { None }
+                },
+            ),
+        );
         self.rules.after(self.now, event, &effects, &self.core);
         effects
     }
@@ -223,26 +229,21 @@ impl Driver {
 
 /// What was made: for which slots, of which image.
 fn spawns(effects: &[Effect]) -> Vec<(u8, Image)> {
-    let made = effects.iter().filter_map(|effect| match effect {
-        Effect::Spawn(key, image) => Some((key.slot(), *image)),
-        _ => None,
-    });
+    let made = effects
+        .iter()
+        .filter_map(|effect| if let Effect::Spawn(key, image) = effect { Some((key.slot(), *image)) } else { None });
     made.collect()
 }
 
 fn stops(effects: &[Effect]) -> Vec<(ProcessKey, StopSignal)> {
-    let told = effects.iter().filter_map(|effect| match effect {
-        Effect::Stop(key, signal) => Some((*key, *signal)),
-        _ => None,
-    });
+    let told = effects
+        .iter()
+        .filter_map(|effect| if let Effect::Stop(key, signal) = effect { Some((*key, *signal)) } else { None });
     told.collect()
 }
 
 fn kills(effects: &[Effect]) -> Vec<ProcessKey> {
-    let killed = effects.iter().filter_map(|effect| match effect {
-        Effect::Kill(key) => Some(*key),
-        _ => None,
-    });
+    let killed = effects.iter().filter_map(|effect| if let Effect::Kill(key) = effect { Some(*key) } else { None });
     killed.collect()
 }
 
@@ -253,10 +254,11 @@ fn calls(effects: &[Effect]) -> Vec<Effect> {
 }
 
 fn notices(effects: &[Effect]) -> Vec<Notice> {
-    let told = effects.iter().filter_map(|effect| match effect {
-        Effect::Report(notice) => Some(notice.clone()),
-        _ => None,
-    });
+    let told = effects.iter().filter_map(
+        |effect| {
+            if let Effect::Report(notice) = effect { Some(notice.clone()) } else { None }
+        },
+    );
     told.collect()
 }
 

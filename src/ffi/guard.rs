@@ -2,8 +2,8 @@
 
 use crate::log;
 
-/// Lives as long as a function of the interface runs. If a panic, which is always a fault of the library, unwinds through it, it
-/// names the function and aborts the process.
+/// Lives as long as a function of the interface runs. If a panic, which is always a fault of the library, unwinds
+/// through it, it names the function and aborts the process.
 pub(super) struct Guard(&'static str);
 
 impl Guard {

@@ -8,8 +8,8 @@ static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
 
 struct Kept(Master);
 
-// SAFETY: a master counts its images with `Rc`, all of which are inside it: moved as a whole, from the thread that called
-// `cluster_init` to the one that calls `cluster_wait_workers`, no count is ever touched by two threads.
+// SAFETY: a master counts its images with `Rc`, all of which are inside it: moved as a whole, from the thread that
+// called `cluster_init` to the one that calls `cluster_wait_workers`, no count is ever touched by two threads.
 unsafe impl Send for Kept {}
 
 pub(super) fn keep(master: Master) {

@@ -1,8 +1,8 @@
 //! `bind` and `listen`, exported under the C library's names: in a worker the program calls these.
 //!
-//! They work by the linker's ordinary rule that the first definition of a name wins: in a static build over the C library's
-//! archive, in a dynamic one because the program or this library comes before the C library. They make the system calls
-//! directly. Outside a worker they do nothing else.
+//! They work by the linker's ordinary rule that the first definition of a name wins: in a static build over the C
+//! library's archive, in a dynamic one because the program or this library comes before the C library. They make the
+//! system calls directly. Outside a worker they do nothing else.
 
 #![allow(unreachable_pub)] // Reached by the linker, not by path.
 

@@ -14,7 +14,8 @@ use crate::sys::signals::Signal;
 use crate::sys::{clock, fd, pidfd, spawn, zombies};
 use crate::wire::FromWorker;
 
-/// What a token of the epoll set stands for. The order is that in which the news of one wait are taken: what a process said before what became of it.
+/// What a token of the epoll set stands for. The order is that in which the news of one wait are taken: what a
+/// process said before what became of it.
 const WAKE: u64 = 0;
 const EXEC_REPORT: u64 = 1;
 const CHANNEL: u64 = 2;
@@ -105,8 +106,8 @@ impl Master {
         }
     }
 
-    /// It cannot fail for a valid set: the program has closed it, and more of the library's descriptors probably. Workers that
-    /// cannot be watched any more count as lost (their own ends of the channels tell them the same).
+    /// It cannot fail for a valid set: the program has closed it, and more of the library's descriptors probably.
+    /// Workers that cannot be watched any more count as lost (their own ends of the channels tell them the same).
     fn blinded(&mut self, error: &std::io::Error) -> Vec<u64> {
         if !std::mem::replace(&mut self.is_blind, true) {
             log::error!(
@@ -192,7 +193,8 @@ impl Master {
     }
 
     fn worker_says(&mut self, key: ProcessKey, message: FromWorker) {
-        // Whatever it says, the program runs: a descriptor that another thread's child has inherited can keep the exec report open.
+        // Whatever it says, the program runs: a descriptor that another thread's child has inherited can keep the
+        // exec report open.
         self.happened(Event::Executed(key));
         match message {
             FromWorker::Born => {}

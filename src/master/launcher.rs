@@ -17,8 +17,8 @@ use crate::sys::{socket, spawn};
 use crate::wire::{FromMaster, Welcome};
 use crate::worker;
 
-/// A program as it was deployed at one time: its file, and the directory that it starts in. Both are held, so that a path that leads to
-/// another release by now changes neither.
+/// A program as it was deployed at one time: its file, and the directory that it starts in. Both are held, so that a
+/// path that leads to another release by now changes neither.
 #[derive(Debug)]
 pub(crate) struct Release {
     file: OwnedFd,

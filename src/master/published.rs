@@ -1,8 +1,8 @@
 //! The statistics, readable from any thread and from a handler that interrupts their writer (contract 4.2).
 //!
 //! A latch: two copies and a count. The writer makes the count odd, so that readers use the second copy, rewrites the
-//! first, makes it even again, so that they use the first, and rewrites the second. A handler that interrupts the writer finds a whole
-//! copy at once; another thread has to look again only if the writer got ahead of it meanwhile.
+//! first, makes it even again, so that they use the first, and rewrites the second. A handler that interrupts the
+//! writer finds a whole copy at once; another thread has to look again only if the writer got ahead of it meanwhile.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;

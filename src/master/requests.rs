@@ -119,8 +119,8 @@ pub(crate) fn restart() {
     wake();
 }
 
-/// Says that the workers are about to be sent a stop signal, so that no end of theirs is a crash. The master is to be woken when
-/// that is done. Signal-safe.
+/// Says that the workers are about to be sent a stop signal, so that no end of theirs is a crash. The master is to be
+/// woken when that is done. Signal-safe.
 pub(crate) fn stop_is_sent(signal: StopSignal) {
     SENT.fetch_or(bit(signal), Ordering::SeqCst);
 }

@@ -188,7 +188,8 @@ impl Drop for Borrowed {
     }
 }
 
-/// The signals that a master takes. The first process of a container also has to know of orphans that end (contract 3.7).
+/// The signals that a master takes. The first process of a container also has to know of orphans that end (contract
+/// 3.7).
 fn taken_signals() -> Vec<i32> {
     let mut signals = vec![libc::SIGTERM, libc::SIGINT, libc::SIGUSR2];
     if process::own_pid() == 1 {

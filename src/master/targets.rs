@@ -1,8 +1,8 @@
 //! The processes that `cluster_signal_workers` may signal: a table that any thread and any signal handler can walk.
 //!
-//! An entry holds a pidfd's number. The master takes an entry out, and only when nobody walks the table any more does it
-//! reap the process and close the pidfd: so neither a pid nor a descriptor ever means something else under a walker's hands (contract
-//! 4.2).
+//! An entry holds a pidfd's number. The master takes an entry out, and only when nobody walks the table any more does
+//! it reap the process and close the pidfd: so neither a pid nor a descriptor ever means something else under a
+//! walker's hands (contract 4.2).
 
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
@@ -79,7 +79,8 @@ pub(crate) fn add(pidfd: RawFd) -> Option<TargetId> {
     Some(TargetId(index))
 }
 
-/// As long as this lives, no process in the table is reaped, and no descriptor that handlers use is closed. Signal-safe.
+/// As long as this lives, no process in the table is reaped, and no descriptor that handlers use is closed.
+/// Signal-safe.
 pub(crate) struct Walk(());
 
 impl Walk {
@@ -106,7 +107,8 @@ fn entry(id: Option<TargetId>) -> Option<&'static Target> {
     TABLE.get(id?.0)
 }
 
-/// Waits for walks to end, which takes a system call a process; but not for ever, for a walker may be stopped in a debugger.
+/// Waits for walks to end, which takes a system call a process; but not for ever, for a walker may be stopped in a
+/// debugger.
 pub(crate) fn wait_until_quiet() {
     let deadline = clock::monotonic() + LONGEST_WALK;
     while !is_quiet() && clock::monotonic() < deadline {

@@ -1,7 +1,7 @@
 //! How many CPUs this process may use.
 //!
-//! num_cpus counts logical CPUs with the affinity mask and the process's own control group, but not that group's parents, which
-//! can be tighter (a systemd slice, a pod): those are read here. See contract 1.4.
+//! num_cpus counts logical CPUs with the affinity mask and the process's own control group, but not that group's
+//! parents, which can be tighter (a systemd slice, a pod): those are read here. See contract 1.4.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

@@ -20,8 +20,8 @@ struct Earlier {
     action: UnsafeCell<MaybeUninit<libc::sigaction>>,
 }
 
-// SAFETY: an action is written by the one thread that installs a handler, before that handler can run, and only read as long as
-// it is installed.
+// SAFETY: an action is written by the one thread that installs a handler, before that handler can run, and only read
+// as long as it is installed.
 unsafe impl Sync for Earlier {}
 
 impl Earlier {
@@ -41,8 +41,8 @@ impl Earlier {
     }
 }
 
-/// A disposition of the library's that gives way to the earlier one when this is dropped, unless the program has put one of
-/// its own there in the meantime.
+/// A disposition of the library's that gives way to the earlier one when this is dropped, unless the program has put
+/// one of its own there in the meantime.
 pub(crate) struct Installed {
     number: i32,
     ours: libc::sighandler_t,
@@ -50,8 +50,8 @@ pub(crate) struct Installed {
 }
 
 impl Installed {
-    /// Installs a handler with SA_RESTART and SA_ONSTACK (a Go runtime in the program needs the latter). Its mask is that of
-    /// the earlier one, which it may have to call.
+    /// Installs a handler with SA_RESTART and SA_ONSTACK (a Go runtime in the program needs the latter). Its mask is
+    /// that of the earlier one, which it may have to call.
     pub(crate) fn handler(number: i32, handler: Handler) -> io::Result<Self> {
         let before = current(number)?;
         if let Some(earlier) = earlier_of(number) {
@@ -93,11 +93,12 @@ impl Drop for Installed {
     }
 }
 
-/// Does what would have been done without the library's handler, in that handler. For a child that the program forked without
-/// exec: it has inherited the handler, but no part in the cluster. Signal-safe.
+/// Does what would have been done without the library's handler, in that handler. For a child that the program forked
+/// without exec: it has inherited the handler, but no part in the cluster. Signal-safe.
 pub(crate) fn as_before(number: i32) {
     if let Some(before) = earlier_of(number).and_then(Earlier::get) {
-        // SAFETY: the kernel gave us this action earlier. The signal is blocked until the handler returns, and comes then.
+        // SAFETY: the kernel gave us this action earlier. The signal is blocked until the handler returns, and comes
+        // then.
         unsafe {
             libc::sigaction(number, &before, std::ptr::null_mut());
             libc::raise(number);
@@ -123,12 +124,14 @@ pub(crate) fn call_earlier(number: i32, info: *mut libc::siginfo_t, context: *mu
 }
 
 /// Every disposition back to the default, but an ignored SIGPIPE stays ignored. For a new process before exec, with
-/// bare system calls: the C library's sigaction may take a lock, which another thread may have held at the time of the clone.
+/// bare system calls: the C library's sigaction may take a lock, which another thread may have held at the time of
+/// the clone.
 pub(crate) fn reset_all() {
     for number in 1..=64 {
         let mut now = KernelAction::default();
         let default = KernelAction::default();
-        // SAFETY: both are as the kernel wants them, with a mask of eight bytes; numbers that cannot be changed are refused.
+        // SAFETY: both are as the kernel wants them, with a mask of eight bytes; numbers that cannot be changed are
+        // refused.
         unsafe {
             let get = libc::syscall(
                 libc::SYS_rt_sigaction,

@@ -27,8 +27,8 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &raw mut event)
     }
 
-    /// Must come before the descriptor is closed: where another process holds the same open file, closing it does not take it
-    /// out of the set.
+    /// Must come before the descriptor is closed: where another process holds the same open file, closing it does not
+    /// take it out of the set.
     pub(crate) fn remove(&self, fd: &impl AsRawFd) {
         // It cannot fail for a descriptor that was added; and a descriptor that is not there is what was wanted.
         let _ = self.control(libc::EPOLL_CTL_DEL, fd.as_raw_fd(), std::ptr::null_mut());

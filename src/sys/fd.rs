@@ -1,4 +1,5 @@
-//! Descriptors of the library: close-on-exec, and never 0, 1 or 2, even in a program that was started with those closed.
+//! Descriptors of the library: close-on-exec, and never 0, 1 or 2, even in a program that was started with those
+//! closed.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};

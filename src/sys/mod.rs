@@ -1,7 +1,7 @@
 //! The kernel layer: the only place that makes system calls, one concept a file.
 //!
-//! Nothing here knows about clusters. Functions marked *signal-safe* may run in a signal handler and between `clone` and
-//! `exec`: they allocate nothing, take no lock, and call only what signal-safety(7) lists, or a bare system call.
+//! Nothing here knows about clusters. Functions marked *signal-safe* may run in a signal handler and between `clone`
+//! and `exec`: they allocate nothing, take no lock, and call only what signal-safety(7) lists, or a bare system call.
 
 pub(crate) mod clock;
 pub(crate) mod cpu;

@@ -66,8 +66,8 @@ fn open_socket(family: libc::c_int) -> io::Result<OwnedFd> {
 }
 
 fn bind_wildcard(socket: &OwnedFd, port: u16, v6: bool) -> io::Result<()> {
-    // SAFETY: zeroed addresses are valid and mean the wildcard; the system call gets their true lengths. The call is made
-    // directly, past the library's own assisted `bind`.
+    // SAFETY: zeroed addresses are valid and mean the wildcard; the system call gets their true lengths. The call is
+    // made directly, past the library's own assisted `bind`.
     let result = unsafe {
         if v6 {
             let mut address: libc::sockaddr_in6 = std::mem::zeroed();

@@ -73,7 +73,8 @@ pub(crate) fn receive(socket: RawFd, buffer: &mut [u8]) -> Received {
     }
 }
 
-/// Sends one message with at most one descriptor; never blocks, never raises SIGPIPE. The error is an errno. Signal-safe, but sets errno.
+/// Sends one message with at most one descriptor; never blocks, never raises SIGPIPE. The error is an errno.
+/// Signal-safe, but sets errno.
 pub(crate) fn send(socket: RawFd, message: &[u8], descriptor: Option<RawFd>) -> Result<(), i32> {
     let mut control = ControlBuffer::new();
     let mut part = libc::iovec { iov_base: message.as_ptr().cast_mut().cast(), iov_len: message.len() };

@@ -1,7 +1,7 @@
 //! Making a worker's process: `clone`, a few system calls in the child, `execveat` of a held image.
 //!
-//! Between `clone` and `exec` the child shares nothing with the parent but runs with a copy of its memory, in which other
-//! threads may have held any lock: it makes bare system calls on things prepared before, and nothing else.
+//! Between `clone` and `exec` the child shares nothing with the parent but runs with a copy of its memory, in which
+//! other threads may have held any lock: it makes bare system calls on things prepared before, and nothing else.
 
 use std::ffi::CString;
 use std::io;
@@ -52,8 +52,8 @@ pub(crate) fn spawn(command: &Command<'_>) -> io::Result<Child> {
     }
 }
 
-/// The errno that the child could not run the program for, if it said so. It never blocks: a child that the program forked in the
-/// meantime may hold the other end for ever.
+/// The errno that the child could not run the program for, if it said so. It never blocks: a child that the program
+/// forked in the meantime may hold the other end for ever.
 pub(crate) fn read_exec_report(report: &OwnedFd) -> Option<i32> {
     let mut bytes = [0u8; size_of::<i32>()];
     // SAFETY: the buffer is writable for its length.
@@ -70,8 +70,9 @@ enum Cloned {
 fn clone_process() -> io::Result<Cloned> {
     let mut pidfd: RawFd = -1;
     let flags = libc::CLONE_PIDFD | libc::SIGCHLD;
-    // SAFETY: without CLONE_VM the child has its own copy of memory and returns here as after fork; a NULL stack means
-    // the same stack; `pidfd` is valid for the write. The last two arguments (in either architecture's order) are unused.
+    // SAFETY: without CLONE_VM the child has its own copy of memory and returns here as after fork; a NULL stack
+    // means the same stack; `pidfd` is valid for the write. The last two arguments (in either architecture's order)
+    // are unused.
     let result = unsafe {
         libc::syscall(libc::SYS_clone, flags as libc::c_long, std::ptr::null::<u8>(), &raw mut pidfd, 0usize, 0usize)
     };

@@ -4,11 +4,13 @@ use std::mem::MaybeUninit;
 
 use super::signals::SignalSet;
 
-/// Writes the bytes in one call. If stderr has no room (a pipe that nobody empties), they are lost: waiting would stop the master. If it is a pipe that nobody reads any more, the SIGPIPE that this raises is taken back. Signal-safe (rt_sigtimedwait and
-/// rt_sigpending are bare system calls).
+/// Writes the bytes in one call. If stderr has no room (a pipe that nobody empties), they are lost: waiting would
+/// stop the master. If it is a pipe that nobody reads any more, the SIGPIPE that this raises is taken back.
+/// Signal-safe (rt_sigtimedwait and rt_sigpending are bare system calls).
 pub(crate) fn write(bytes: &[u8]) {
     let mut room = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
-    // SAFETY: one entry, valid for writes. A pipe counts as writable if it has room for 4096 bytes (pipe(7)); a line has fewer.
+    // SAFETY: one entry, valid for writes. A pipe counts as writable if it has room for 4096 bytes (pipe(7)); a line
+    // has fewer.
     if unsafe { libc::poll(&raw mut room, 1, 0) } != 1 {
         return;
     }

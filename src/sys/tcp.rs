@@ -1,5 +1,5 @@
-//! TCP sockets, as far as a worker's listeners are concerned. What looks at a socket is signal-safe: `bind` and `listen` are
-//! functions that a signal handler may call, and the library's own versions of them must be, too.
+//! TCP sockets, as far as a worker's listeners are concerned. What looks at a socket is signal-safe: `bind` and
+//! `listen` are functions that a signal handler may call, and the library's own versions of them must be, too.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -4,9 +4,9 @@ use std::mem::MaybeUninit;
 
 use super::process::{Pid, own_pid, own_session};
 
-/// Reaps every zombie child of this process that belongs to another session than its own: those were left by workers, which
-/// lead sessions of their own. Children that the program itself started share its session and are left to it. `spare`
-/// says which pids are still wanted.
+/// Reaps every zombie child of this process that belongs to another session than its own: those were left by workers,
+/// which lead sessions of their own. Children that the program itself started share its session and are left to it.
+/// `spare` says which pids are still wanted.
 pub(crate) fn reap_foreign(spare: impl Fn(Pid) -> bool) {
     let (me, session) = (own_pid(), own_session());
     let Ok(entries) = std::fs::read_dir("/proc") else { return };

@@ -31,8 +31,8 @@ pub(crate) fn birthplace() -> &'static Birthplace {
     BIRTHPLACE.get_or_init(Birthplace::note)
 }
 
-/// The command line as it was before `main`, if `given` holds the same strings in any order: option parsers move them. `None` if
-/// the program has made its own choice, or the C library does not tell (musl).
+/// The command line as it was before `main`, if `given` holds the same strings in any order: option parsers move
+/// them. `None` if the program has made its own choice, or the C library does not tell (musl).
 #[cfg_attr(not(feature = "capi"), allow(dead_code))] // Rust programs cannot move theirs.
 pub(crate) fn original_arguments(given: &[*const libc::c_char]) -> Option<Vec<CString>> {
     let original = ARGUMENTS.get()?;

@@ -1,7 +1,8 @@
-//! The worker's watch over its master: a thread that sleeps until the master ends or has something to say (contract 4.1, 4.4).
+//! The worker's watch over its master: a thread that sleeps until the master ends or has something to say (contract
+//! 4.1, 4.4).
 //!
-//! It is there from before `main` on, blocks every signal, and needs nothing of the program's threads: it works in a worker
-//! that hangs.
+//! It is there from before `main` on, blocks every signal, and needs nothing of the program's threads: it works in a
+//! worker that hangs.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{IntoRawFd, RawFd};

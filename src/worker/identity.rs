@@ -107,8 +107,8 @@ fn receive((number, inode): (RawFd, u64)) -> Option<Identity> {
     if !socket::is_channel(number) {
         return None;
     }
-    // Out of the way of programs that count on the lowest numbers; and it grows the descriptor table once, while there is
-    // one thread: later that would cost every thread milliseconds.
+    // Out of the way of programs that count on the lowest numbers; and it grows the descriptor table once, while
+    // there is one thread: later that would cost every thread milliseconds.
     let high = fd::duplicate_from(number, out_of_the_way()).or_else(|_| fd::duplicate_from(number, number)).ok()?;
     fd::close_inherited(number);
     let mut buffer = [0; MAX_LENGTH];
@@ -145,8 +145,8 @@ fn forget(variable: &str) {
     if std::env::var_os(variable).is_none() {
         return;
     }
-    // SAFETY: before `main` there is one thread, so nobody else reads or writes the environment. (In a library that is loaded
-    // later, the entries are not there, and nothing is removed.)
+    // SAFETY: before `main` there is one thread, so nobody else reads or writes the environment. (In a library that
+    // is loaded later, the entries are not there, and nothing is removed.)
     unsafe { std::env::remove_var(variable) };
 }
 

@@ -16,8 +16,8 @@ use crate::role;
 use crate::sys::process;
 use crate::wire::FromWorker;
 
-/// The variable by which ecewo's core knows a worker of the C plugin. It switches the server's own SIGTERM handling off, so
-/// workers of this library never have it (contract 2.4).
+/// The variable by which ecewo's core knows a worker of the C plugin. It switches the server's own SIGTERM handling
+/// off, so workers of this library never have it (contract 2.4).
 pub(crate) const PLUGIN_VARIABLE: &str = "ECEWO_WORKER";
 
 /// "Something in the configuration is wrong" (sysexits.h, EX_CONFIG).

@@ -104,7 +104,7 @@ fn news_of(it: &mut Driver, random: &mut Random, key: ProcessKey) {
     }
     if !it.rules.is_executed(key) {
         match random.below(12) {
-            0 => it.happens(Event::SpawnFailed(key, EAGAIN)),
+            0 => it.happens(Event::SpawnFailed(key, if random.one_in(2) { EAGAIN } else { ENOENT })),
             1 => it.end(key, SEGV),
             _ => it.happens(Event::Executed(key)),
         };

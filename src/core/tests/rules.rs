@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::*;
-use super::ms;
+use super::{ms, secs};
 use crate::config::Settings;
 
 /// A second, independent book of the processes, kept from the events and the effects alone.
@@ -137,7 +137,7 @@ impl Rules {
         match effect {
             Effect::Spawn(key, image) => self.check_spawn(now, *key, *image, core),
             Effect::Stop(key, _) => self.check_stop(now, *key, core),
-            Effect::Kill(key) => self.check_kill(now, *key),
+            Effect::Kill(key) => self.check_kill(now, *key, core),
             Effect::Ready(key) => {
                 let seen = self.live.get_mut(key).expect("only a living process becomes ready");
                 assert!(!std::mem::replace(&mut seen.ready, true), "ready twice: {key:?}");
@@ -159,7 +159,7 @@ impl Rules {
         assert!(!core.is_stopping(), "contract 4.3: spawned after the stop: {key:?}");
         let before = self.views.iter().find(|view| view.id == key.slot()).unwrap();
         let of_slot: Vec<&Seen> = self.live.iter().filter(|(k, _)| k.slot() == key.slot()).map(|(_, s)| s).collect();
-        let gone_for_good = before.status == Status::Stopping && before.process.is_none() && of_slot.is_empty();
+        let gone_for_good = before.status == Status::Stopping && before.process.is_none();
         assert!(!gone_for_good, "contract 3.2: a graceful end is final: {key:?}");
         match image {
             Image::Held => {
@@ -198,12 +198,15 @@ impl Rules {
         }
     }
 
-    fn check_kill(&mut self, now: Time, key: ProcessKey) {
+    fn check_kill(&mut self, now: Time, key: ProcessKey, core: &Supervisor) {
         let seen = self.live.get_mut(&key).expect("contract 4.2: an ended process is not signalled");
         let shutdown = self.kill_at.is_some_and(|time| time <= now);
         let had_its_time = seen.told_at.is_some_and(|told| told.saturating_add(self.shutdown_timeout) <= now);
+        let never_ran = seen.executed_at.is_none() && seen.made_at + secs(10) <= now;
         let failed = self.given_up == Some(key);
-        assert!(shutdown || had_its_time || failed, "killed too early: {key:?}");
+        let of_slot = core.workers().find(|view| view.id == key.slot()).unwrap();
+        let slot_is_gone = seen.is_candidate && of_slot.status == Status::Stopping && of_slot.process.is_none();
+        assert!(shutdown || had_its_time || never_ran || failed || slot_is_gone, "killed too early: {key:?}");
         seen.killed = true;
     }
 

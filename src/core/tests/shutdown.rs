@@ -223,6 +223,7 @@ fn while_a_failed_replacement_is_awaited_contract_5_4() {
     let mut it = Driver::started(settings(2));
     it.restart();
     let replacement = it.latest(0);
+    it.join(replacement);
     it.pass(secs(10));
     let effects = it.stop();
     assert_eq!(stops(&effects), [it.worker(0), it.worker(1)].map(|key| (key, StopSignal::Term)));

@@ -114,11 +114,78 @@ fn an_exec_that_fails_after_the_start_is_tried_again_contract_7_2() {
 fn a_replacement_that_cannot_be_made_is_a_failed_deploy_contract_5_2() {
     let mut it = Driver::started(settings(2));
     it.restart();
-    let effects = failed(&mut it, 0);
-    assert_eq!(effects, [Effect::Report(abandoned(0, DeployFailure::NotStarted(EAGAIN)))]);
+    let effects = it.happens(Event::SpawnFailed(it.latest(0), ENOENT));
+    assert_eq!(effects, [Effect::Report(abandoned(0, DeployFailure::NotStarted(ENOENT)))]);
     assert!(!it.core.is_restarting());
     assert_eq!(it.statuses(), [Status::Active; 2]);
     assert_eq!(it.pass(secs(60)), []);
+}
+
+#[test]
+fn a_replacement_for_which_there_is_too_little_is_tried_again_contract_7_2() {
+    let mut it = Driver::started(settings(2));
+    it.restart();
+    for delay in [100, 200, 400, 800, 1600, 3200, 5000, 5000] {
+        assert_eq!(failed(&mut it, 0), [Effect::Report(retried(0, ms(delay)))]);
+        assert!(it.core.is_restarting());
+        assert_eq!(it.statuses(), [Status::Active; 2]);
+        assert_eq!(it.pass(ms(delay - 1)), []);
+        assert_eq!(spawns(&it.pass(ms(1))), [(0, Image::Deployed)]);
+    }
+    it.replace(0);
+    assert_eq!(notices(&failed(&mut it, 1)), [retried(1, ms(100))], "a short delay again");
+    it.pass(ms(100));
+    it.replace(1);
+    assert_eq!((it.core.is_restarting(), it.core.total_restarts()), (false, 2));
+}
+
+/// A restart whose first replacement is to be tried again in 100 ms.
+fn retrying(settings: Settings) -> Driver {
+    let mut it = Driver::started(settings);
+    it.restart();
+    failed(&mut it, 0);
+    it
+}
+
+#[test]
+fn a_shutdown_ends_the_attempts_contract_5_4() {
+    let mut it = retrying(settings(1));
+    it.stop();
+    assert_eq!(spawns(&it.pass(secs(10))), []);
+    assert!(!it.core.is_restarting());
+    it.end_all();
+}
+
+#[test]
+fn a_crash_between_the_attempts_waits_for_the_next_one_contract_5_1() {
+    let mut it = retrying(settings(2));
+    it.crash(0);
+    it.crash(1);
+    assert_eq!(it.statuses(), [Status::Respawning; 2]);
+    assert_eq!(spawns(&it.pass(secs(5))), [(0, Image::Deployed)]);
+    it.serve(it.latest(0));
+    it.serve(it.latest(1));
+    assert_eq!((it.statuses(), it.core.is_restarting()), (vec![Status::Active; 2], false));
+}
+
+#[test]
+fn a_graceful_end_between_the_attempts_is_final_contract_3_2() {
+    let mut it = retrying(settings(2));
+    assert_eq!(spawns(&it.end(it.worker(0), End::Exited(0))), [(1, Image::Deployed)]);
+    it.replace(1);
+    assert_eq!((it.statuses(), it.core.is_restarting()), (vec![Status::Stopping, Status::Active], false));
+    assert_eq!(spawns(&it.pass(secs(5))), []);
+}
+
+#[test]
+fn a_request_between_the_attempts_is_remembered_contract_5_4() {
+    let mut it = retrying(settings(1));
+    assert_eq!(it.restart(), []);
+    it.pass(ms(100));
+    it.replace(0);
+    assert!(it.core.is_restarting(), "the second one");
+    it.replace(0);
+    assert_eq!((it.core.is_restarting(), it.core.total_restarts()), (false, 2));
 }
 
 #[test]

@@ -66,6 +66,36 @@ fn the_old_worker_crashes_while_its_replacement_starts_contract_5_1() {
 }
 
 #[test]
+fn the_old_worker_ends_gracefully_while_its_replacement_starts_contract_3_2_and_5_1() {
+    let mut it = Driver::started(settings(2));
+    it.restart();
+    let replacement = it.latest(0);
+    it.join(replacement);
+    let effects = it.end(it.worker(0), End::Killed(15));
+    assert_eq!(calls(&effects), [on_exit(0, End::Killed(15), false)]);
+    assert_eq!(kills(&effects), [replacement], "a graceful end is final for its slot");
+    assert_eq!(it.happens(Event::Listening(replacement, home())), [], "too late");
+    let effects = it.end(replacement, End::Killed(9));
+    assert_eq!(effects.len(), 1, "no failed deploy, no callback: {effects:?}");
+    assert_eq!(spawns(&effects), [(1, Image::Deployed)], "the restart goes on");
+    it.replace(1);
+    assert_eq!(it.statuses(), [Status::Stopping, Status::Active]);
+    assert_eq!((it.core.is_restarting(), it.core.total_restarts()), (false, 1));
+}
+
+#[test]
+fn a_graceful_end_of_the_last_slot_while_its_replacement_starts_contract_3_8() {
+    let mut it = Driver::started(settings(1));
+    it.restart();
+    it.join(it.latest(0));
+    it.end(it.worker(0), End::Exited(0));
+    assert!(!it.core.is_over(), "the replacement is still there");
+    assert_eq!(it.pass(secs(60)), []);
+    it.end(it.latest(0), End::Killed(9));
+    assert!(it.core.is_over());
+}
+
+#[test]
 fn a_crash_too_many_does_not_stop_the_replacement_contract_3_3() {
     let mut it = Driver::started(Settings { respawn_max_crashes: 1, ..settings(2) });
     it.restart();
