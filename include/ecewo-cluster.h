@@ -206,11 +206,11 @@ extern "C" {
  * Starts the cluster, or takes a worker's part in it. Call it once, early in main(), with main's own arguments.
  *
  * Returns true in the master: every worker listens or has exited, or 500 ms have passed since the last one was
- * started. Returns false in a worker, at once. Returns false after an error, with one [ERROR] line on stderr, with nothing
- * left running, and with both cluster_is_master() and cluster_is_worker() false. Errors are: options or argv NULL,
- * argc below 1, port 0, a port that this user may not use (below 1024, mostly), a port in use, workers that cannot be
- * started (a program file that does not start, too few descriptors or processes allowed), and a second call, which
- * leaves a running cluster and its answers as they are.
+ * started. Returns false in a worker, at once. Returns false after an error, with one [ERROR] line on stderr, with
+ * nothing left running, and with both cluster_is_master() and cluster_is_worker() false. Errors are: options or argv
+ * NULL, argc below 1, port 0, a port that this user may not use (below 1024, mostly), a port in use, workers that
+ * cannot be started (a program file that does not start, too few descriptors or processes allowed), and a second
+ * call, which leaves a running cluster and its answers as they are.
  *
  * A worker runs the same program file with argv as its arguments, in the directory that the program was started in,
  * with the environment as it is at this call, plus ECEWO_WORKER_ID (its id) and without ECEWO_WORKER. A worker that
@@ -218,8 +218,8 @@ extern "C" {
  * exit code 78. In a worker stdin is /dev/null, it leads a session of its own, its signal mask is empty, and no signal
  * is ignored but SIGPIPE if the master ignores that.
  *
- * In the master, SIGTERM, SIGINT and SIGUSR2 are handled by the library from here until cluster_wait_workers() returns:
- * the first two stop the cluster (a second SIGINT kills it), SIGUSR2 restarts it gracefully.
+ * In the master, SIGTERM, SIGINT and SIGUSR2 are handled by the library from here until cluster_wait_workers()
+ * returns: the first two stop the cluster (a second SIGINT kills it), SIGUSR2 restarts it gracefully.
  *
  * Thread: any, one at a time. Signal handler: no.
  */
@@ -232,8 +232,8 @@ bool cluster_init(const Cluster *options,
  *
  * It handles crashes, graceful restarts and shutdown, calls on_start and on_exit, and sleeps while nothing happens.
  * When it returns, every resource is released, signal dispositions are as they were, all answers are as before
- * cluster_init(), and cluster_init() may be called again. If it ends because every worker crashed or was disabled, it says
- * so in an [ERROR] line.
+ * cluster_init(), and cluster_init() may be called again. If it ends because every worker crashed or was disabled,
+ * it says so in an [ERROR] line.
  *
  * Outside the master, and before cluster_init(), it returns at once.
  *
@@ -245,25 +245,26 @@ void cluster_wait_workers(void);
  * Sends a signal to every running worker. In the master only; elsewhere it prints one [ERROR] line and does nothing.
  *
  * SIGTERM, SIGINT and SIGKILL mean "stop": the whole cluster is shut down, no worker is started any more, a graceful
- * restart ends, and a worker that is still there after shutdown_timeout_ms is killed. Any other signal reaches a worker that is
- * not ready yet (that does not listen yet) as soon as it is. A number outside 1 to 64, and 32 and 33, which the C
- * library keeps for itself, is an [ERROR] line and nothing else.
+ * restart ends, and a worker that is still there after shutdown_timeout_ms is killed. Any other signal reaches a
+ * worker that is not ready yet (that does not listen yet) as soon as it is. A number outside 1 to 64, and 32 and 33,
+ * which the C library keeps for itself, is an [ERROR] line and nothing else.
  *
  * Thread: any. Signal handler: yes.
  */
 void cluster_signal_workers(int signal);
 
 /**
- * Replaces every worker, one at a time, by the program file as it is on disk now: the replacement starts, becomes ready, and only then
- * the old process is told to stop. In the master only; elsewhere it prints one [ERROR] line and does nothing.
+ * Replaces every worker, one at a time, by the program file as it is on disk now: the replacement starts, becomes
+ * ready, and only then the old process is told to stop. In the master only; elsewhere it prints one [ERROR] line and
+ * does nothing.
  *
  * Ready means that the replacement listens where its predecessor listened on the cluster's port. If it ends before
  * that, or needs longer than 10 seconds (or three times what its predecessor needed), it is killed, an [ERROR]
  * line says so, the restart is given up, and the workers not replaced go on. Crashed and disabled
  * workers are replaced, too, with a clean crash count; workers that ended gracefully stay down.
  *
- * It returns at once; cluster_get_stats() tells in restart_requested whether it still runs. A call during a restart is remembered,
- * once, and runs after it. kill -USR2 to the master does the same.
+ * It returns at once; cluster_get_stats() tells in restart_requested whether it still runs. A call during a restart
+ * is remembered, once, and runs after it. kill -USR2 to the master does the same.
  *
  * Thread: any. Signal handler: yes.
  */
@@ -329,7 +330,8 @@ int cluster_get_stats(cluster_stats_t *stats);
 
 /**
  * Writes one worker's state to *stats. Returns 1 on success; 0 if stats is NULL, worker_id is not below
- * cluster_worker_count(), or this process is not the master, and *stats is zeroed then. (See ECEWO_CLUSTER_ZERO_ON_SUCCESS below.)
+ * cluster_worker_count(), or this process is not the master, and *stats is zeroed then. (See
+ * ECEWO_CLUSTER_ZERO_ON_SUCCESS below.)
  *
  * Thread: any. Signal handler: yes.
  */
@@ -338,7 +340,8 @@ int cluster_get_worker_stats(uint8_t worker_id,
 
 /**
  * Writes the states of all workers, in the order of their ids, to the array, at most array_size of them. Returns how
- * many were written: 0 if stats_array is NULL, array_size is below 1, or this process is not the master.
+ * many were written: 0 if stats_array is NULL, array_size is below 1, or this process is not the master (and then
+ * all of the array is zeroed).
  *
  * Thread: any. Signal handler: yes.
  */

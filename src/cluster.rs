@@ -105,8 +105,9 @@ impl Cluster {
         match worker_side::standing() {
             Standing::Worker(identity) => worker_side::join(identity),
             Standing::Stray => worker_side::refuse(format_args!(
-                "this process was started as a worker, but its channel to the master is gone: the program must not close descriptors \
-                 that it did not open; if the master has ended, start the program again"
+                "this process was started as a worker, but its channel to the master is gone: before cluster_init, a \
+                 worker's program must not close descriptors that it did not open, and not run itself anew with exec \
+                 (ECEWO_WORKER_ID is set in a worker)"
             )),
             Standing::Stranger => match self.lone_worker {
                 Some((id, port)) => {

@@ -24,7 +24,9 @@ const GRACEFUL_SIGNALS: [i32; 2] = [2, 15];
 
 impl Supervisor {
     pub(super) fn ended(&mut self, key: ProcessKey, end: End) {
-        if self.slots.get(&key.slot()).and_then(|slot| slot.process(key)).is_some_and(|process| process.stuck) {
+        let Some(process) = self.slots.get(&key.slot()).and_then(|slot| slot.process(key)) else { return };
+        let announced = process.announced;
+        if process.stuck && !process.is_running() {
             return self.spawn_failed(key, STUCK);
         }
         // The kernel may tell of an end before the report that the program ran is read: `on_start` comes first.
@@ -38,8 +40,10 @@ impl Supervisor {
             self.candidate_failed(key.slot(), DeployFailure::Ended(end));
         } else if slot.is_retiring(key) {
             slot.retiring = None;
-            slot.exit_status = end.exit_status();
-            self.effects.push(Effect::CallOnExit { worker: key.slot(), end, crash: false });
+            if announced {
+                slot.exit_status = end.exit_status();
+                self.effects.push(Effect::CallOnExit { worker: key.slot(), end, crash: false });
+            }
             self.retired(key.slot());
         } else if slot.is_worker(key) {
             self.worker_ended(key, end);
@@ -52,9 +56,13 @@ impl Supervisor {
             let attempts = slot.candidate.take().map_or(0, |candidate| candidate.failed_attempts);
             return self.candidate_not_made(key.slot(), error, attempts);
         }
+        if slot.is_retiring(key) {
+            slot.retiring = None;
+            return self.retired(key.slot());
+        }
         let Some(worker) = slot.worker().filter(|worker| worker.key == key) else { return };
         let attempts = worker.failed_attempts;
-        if worker.is_running() {
+        if worker.announced {
             // It was the worker for a moment: its program ran, but the library in it could not.
             let end = End::Exited(EXIT_UNABLE);
             slot.exit_status = end.exit_status();

@@ -69,6 +69,8 @@ pub(crate) struct Process {
     pub(crate) condemned: bool,
     /// When it is killed, if it is still there.
     pub(crate) kill_at: Option<Time>,
+    /// Whether `on_start` was called for it: then `on_exit` will be.
+    pub(crate) announced: bool,
     /// Whether it takes over from one that crashed.
     pub(crate) is_respawn: bool,
     /// How many attempts to make it have failed before.
@@ -90,6 +92,7 @@ impl Process {
             told_to_stop: false,
             condemned: false,
             kill_at: None,
+            announced: false,
             is_respawn: false,
             failed_attempts: 0,
         }

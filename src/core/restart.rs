@@ -73,9 +73,11 @@ impl Supervisor {
     /// A slot's replacement is ready: it becomes the worker, and only then its predecessor is told to stop.
     pub(super) fn promote(&mut self, id: u8) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
-        let Some(candidate) = slot.candidate.take() else { return };
+        let Some(mut candidate) = slot.candidate.take() else { return };
+        candidate.announced = true;
         let key = candidate.key;
         slot.crashes.clear();
+        slot.has_run = true;
         let old = std::mem::replace(&mut slot.occupancy, Occupancy::Process(candidate));
         if let Occupancy::Process(old) = old {
             slot.retiring = Some(old);

@@ -52,7 +52,7 @@ impl Occupancy {
         }
     }
 
-    fn process_mut(&mut self) -> Option<&mut Process> {
+    pub(crate) fn process_mut(&mut self) -> Option<&mut Process> {
         match self {
             Self::Process(process) => Some(process),
             Self::Vacant
@@ -89,6 +89,8 @@ pub(crate) struct Slot {
     inherited: Option<Vec<SocketAddr>>,
     /// How long the last worker took to become ready.
     pub(crate) took: Option<Duration>,
+    /// Whether a process has ever been this slot's worker: the next one is a replacement then.
+    pub(crate) has_run: bool,
     /// During the start: whether `cluster_init` need not wait for it any more.
     pub(crate) settled: bool,
 }
@@ -115,6 +117,7 @@ impl Slot {
             exit_status: 0,
             inherited: None,
             took: None,
+            has_run: false,
             settled: false,
         }
     }
@@ -193,11 +196,11 @@ impl Slot {
     }
 
     /// The worker may have begun to listen only now: the bar for its replacement rises with it.
-    pub(crate) fn refresh_candidate(&mut self, port: u16) {
+    pub(crate) fn refresh_candidate(&mut self, port: u16) -> Option<ProcessKey> {
         let ready_when = self.ready_when(port);
-        if let Some(candidate) = &mut self.candidate {
-            candidate.ready_when = ready_when;
-        }
+        let candidate = self.candidate.as_mut()?;
+        candidate.ready_when = ready_when;
+        Some(candidate.key)
     }
 
     /// What a successor of the present or last worker must do to be ready.

@@ -164,9 +164,9 @@ impl Supervisor {
     fn respawn(&mut self, id: u8, failed_attempts: u32) {
         let port = self.settings.port.get();
         let Some(slot) = self.slots.get(&id) else { return };
-        let (ready_when, patience) = (slot.ready_when(port), slot.patience());
+        let (ready_when, patience, has_run) = (slot.ready_when(port), slot.patience(), slot.has_run);
         let mut process = self.make(id, Image::Held, ready_when, patience);
-        process.is_respawn = true;
+        process.is_respawn = has_run;
         process.failed_attempts = failed_attempts;
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.occupancy = Occupancy::Process(process);
@@ -189,7 +189,9 @@ impl Supervisor {
         }
         self.check_ready(key);
         if let Some(slot) = self.slot_mut(key).filter(|_| is_worker) {
-            slot.refresh_candidate(port);
+            if let Some(candidate) = slot.refresh_candidate(port) {
+                self.check_ready(candidate);
+            }
         }
     }
 
@@ -217,12 +219,13 @@ impl Supervisor {
             process.kill_at = None;
             self.effects.push(Effect::Kill(process.key));
         }
-        let respawn_due = slot.occupancy.waiting().filter(|(until, _)| *until <= now);
         for key in keys {
             self.check_ready(key);
             self.check_patience(key);
         }
-        if let Some((_, failed_attempts)) = respawn_due {
+        // Looked at only now: a replacement that has just become ready fills the slot.
+        let waiting = self.slots.get(&id).and_then(|slot| slot.occupancy.waiting());
+        if let Some((_, failed_attempts)) = waiting.filter(|(until, _)| *until <= now) {
             self.respawn(id, failed_attempts);
         }
     }
@@ -234,11 +237,12 @@ impl Supervisor {
         if !process.executed(now) {
             return;
         }
-        let is_respawn = process.is_respawn;
-        if slot.is_worker(key) {
-            if is_respawn {
+        if let Some(worker) = slot.occupancy.process_mut().filter(|worker| worker.key == key) {
+            worker.announced = true;
+            if worker.is_respawn {
                 self.total_restarts += 1;
             }
+            slot.has_run = true;
             self.effects.push(Effect::CallOnStart(key.slot()));
             self.schedule_next_start(key.slot());
         }

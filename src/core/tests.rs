@@ -126,13 +126,8 @@ impl Driver {
     fn handle(&mut self, event: Event) -> Vec<Effect> {
         self.rules.before(&self.core);
         let effects = self.core.handle(self.now, event);
-        self.spawned.extend(
-            effects.iter().filter_map(
-                |effect| {
-                    if let Effect::Spawn(key, image) = effect { Some((*key, *image)) } else { None }
-                },
-            ),
-        );
+        let made = |effect: &Effect| if let Effect::Spawn(key, image) = effect { Some((*key, *image)) } else { None };
+        self.spawned.extend(effects.iter().filter_map(made));
         self.rules.after(self.now, event, &effects, &self.core);
         effects
     }
@@ -229,37 +224,29 @@ impl Driver {
 
 /// What was made: for which slots, of which image.
 fn spawns(effects: &[Effect]) -> Vec<(u8, Image)> {
-    let made = effects
-        .iter()
-        .filter_map(|effect| if let Effect::Spawn(key, image) = effect { Some((key.slot(), *image)) } else { None });
-    made.collect()
+    some(effects, |effect| if let Effect::Spawn(key, image) = effect { Some((key.slot(), *image)) } else { None })
 }
 
 fn stops(effects: &[Effect]) -> Vec<(ProcessKey, StopSignal)> {
-    let told = effects
-        .iter()
-        .filter_map(|effect| if let Effect::Stop(key, signal) = effect { Some((*key, *signal)) } else { None });
-    told.collect()
+    some(effects, |effect| if let Effect::Stop(key, signal) = effect { Some((*key, *signal)) } else { None })
 }
 
 fn kills(effects: &[Effect]) -> Vec<ProcessKey> {
-    let killed = effects.iter().filter_map(|effect| if let Effect::Kill(key) = effect { Some(*key) } else { None });
-    killed.collect()
+    some(effects, |effect| if let Effect::Kill(key) = effect { Some(*key) } else { None })
+}
+
+fn notices(effects: &[Effect]) -> Vec<Notice> {
+    some(effects, |effect| if let Effect::Report(notice) = effect { Some(notice.clone()) } else { None })
+}
+
+fn some<T>(effects: &[Effect], choose: impl Fn(&Effect) -> Option<T>) -> Vec<T> {
+    effects.iter().filter_map(choose).collect()
 }
 
 /// The program's callbacks, in order.
 fn calls(effects: &[Effect]) -> Vec<Effect> {
     let is_call = |effect: &&Effect| matches!(effect, Effect::CallOnStart(_) | Effect::CallOnExit { .. });
     effects.iter().filter(is_call).cloned().collect()
-}
-
-fn notices(effects: &[Effect]) -> Vec<Notice> {
-    let told = effects.iter().filter_map(
-        |effect| {
-            if let Effect::Report(notice) = effect { Some(notice.clone()) } else { None }
-        },
-    );
-    told.collect()
 }
 
 fn on_exit(worker: u8, end: End, crash: bool) -> Effect {

@@ -11,7 +11,7 @@ use crate::log;
 use crate::sys::pidfd::Peek;
 use crate::sys::process::{Pid, WaitStatus, own_pid};
 use crate::sys::signals::Signal;
-use crate::sys::{clock, fd, pidfd, spawn, zombies};
+use crate::sys::{clock, epoll, fd, pidfd, spawn, zombies};
 use crate::wire::FromWorker;
 
 /// What a token of the epoll set stands for. The order is that in which the news of one wait are taken: what a
@@ -47,7 +47,12 @@ impl Master {
             if done(self) {
                 return;
             }
-            self.wait_for_news();
+            let is_all_news = self.wait_for_news();
+            // A deadline may have passed while this process was stopped or busy, and what it is about have happened meanwhile: the
+            // news come first. A stop that a callback has asked for comes before it, too: then nothing is started any more.
+            if is_all_news && !requests::is_stop_pending() {
+                self.tick_if_due();
+            }
         }
     }
 
@@ -58,18 +63,16 @@ impl Master {
     }
 
     fn work_off(&mut self) {
-        loop {
-            let now = clock::monotonic();
-            if let Some(event) = self.queue.pop_front() {
-                self.apply(now, event);
-            } else if requests::is_stop_pending() {
-                // A callback has asked for it: nothing is started any more.
-                return;
-            } else if self.core.next_deadline().is_some_and(|deadline| deadline <= now) {
-                self.apply(now, Event::Tick);
-            } else {
-                return;
-            }
+        while let Some(event) = self.queue.pop_front() {
+            self.apply(clock::monotonic(), event);
+        }
+    }
+
+    fn tick_if_due(&mut self) {
+        let now = clock::monotonic();
+        if self.core.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.apply(now, Event::Tick);
+            self.work_off();
         }
     }
 
@@ -86,7 +89,8 @@ impl Master {
         }
     }
 
-    fn wait_for_news(&mut self) {
+    /// Waits, and takes what has happened. Gives whether that was all.
+    fn wait_for_news(&mut self) -> bool {
         let now = clock::monotonic();
         let deadline = self.core.next_deadline().map(|deadline| deadline.saturating_sub(now));
         let timeout = if self.ended.is_empty() {
@@ -101,9 +105,11 @@ impl Master {
         // What was asked for comes first: an end that was asked for is no crash.
         self.take_requests();
         news.sort_unstable();
+        let is_all = news.len() < epoll::BATCH;
         for token in news {
             self.take_news(token);
         }
+        is_all
     }
 
     /// It cannot fail for a valid set: the program has closed it, and more of the library's descriptors probably.

@@ -79,14 +79,15 @@ impl Launcher {
         let environment = image::environment()
             .into_iter()
             .filter(|entry| {
-                let removed = [worker::PLUGIN_VARIABLE, worker::ID_VARIABLE, worker::CHANNEL_VARIABLE];
+                let removed =
+                    [worker::PLUGIN_VARIABLE, worker::ID_VARIABLE, worker::PID_VARIABLE, worker::CHANNEL_VARIABLE];
                 !removed.iter().any(|name| image::names(entry, name))
             })
             .collect();
         let directory = birthplace.directory.clone();
         Ok(Self {
             releases: BTreeMap::new(),
-            program_path: birthplace.program_path(&own_image),
+            program_path: birthplace.program.clone(),
             own_release: Rc::new(Release { file: own_image, directory: hold_directory(directory.as_deref()) }),
             arguments,
             environment,

@@ -8,7 +8,7 @@ use super::signals::SignalSet;
 use super::{check, fd};
 
 /// How many events one wait can bring; the rest come with the next.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 
 /// An epoll set.
 #[derive(Debug)]

@@ -47,8 +47,9 @@ pub(crate) fn eventfd() -> io::Result<OwnedFd> {
 /// wake, so no error is of interest.
 pub(crate) fn notify(eventfd: RawFd) {
     let one: u64 = 1;
-    // SAFETY: the buffer is eight valid bytes.
-    unsafe { libc::write(eventfd, (&raw const one).cast(), size_of::<u64>()) };
+    // SAFETY: the buffer is eight valid bytes. A bare system call: unlike write(2), that is no cancellation point, so a thread
+    // cannot be cancelled in the middle of a walk (see the master's table of targets).
+    unsafe { libc::syscall(libc::SYS_write, eventfd, &raw const one, size_of::<u64>()) };
 }
 
 /// Makes an eventfd unreadable again.

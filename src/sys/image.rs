@@ -5,38 +5,44 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::fd::{self, FileIdentity};
+use super::fd;
 
-/// Where and how the program was started, noted before `main` can change the directory.
+/// Where and how the program was started, noted before `main` can change the directory, and before a deploy can change the file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Birthplace {
     /// The working directory; with its links unresolved where the shell's PWD is right about it.
     pub(crate) directory: Option<PathBuf>,
-    /// The path given to `exec`.
-    program: Option<PathBuf>,
+    /// The path that a restart takes the program from (contract 3.5): the path that the program was started by, made absolute with its
+    /// links unresolved, if it leads to the running image, else what /proc/self/exe says.
+    pub(crate) program: PathBuf,
 }
 
 impl Birthplace {
     /// Reads it; meant to be called before `main`.
     pub(crate) fn note() -> Self {
-        Self { directory: working_directory(), program: executed_path() }
-    }
-
-    /// The path that a restart takes the program from (contract 3.5): the path that the program was started by, if it
-    /// leads to the running image, else what /proc/self/exe says.
-    pub(crate) fn program_path(&self, running: &OwnedFd) -> PathBuf {
-        let on_disk = self.program.as_ref().filter(|program| !leads_through_descriptor(program));
-        let started_by = on_disk.and_then(|program| {
-            let absolute = if program.is_absolute() { program.clone() } else { self.directory.as_ref()?.join(program) };
-            let file = hold(&absolute).ok()?;
-            (FileIdentity::of(file.as_raw_fd()) == FileIdentity::of(running.as_raw_fd())).then_some(absolute)
-        });
-        started_by.unwrap_or_else(|| std::fs::read_link("/proc/self/exe").unwrap_or_default())
+        let directory = working_directory();
+        let running = Path::new("/proc/self/exe");
+        let started_by = executed_path()
+            .filter(|path| !leads_through_descriptor(path))
+            .map(|path| directory.clone().unwrap_or_default().join(path));
+        let program = match (started_by, std::fs::read_link(running)) {
+            (Some(path), Ok(exe)) => {
+                if is_same_file(&path, running) {
+                    path
+                } else {
+                    exe
+                }
+            }
+            // Without /proc the path that we were started by is the best that there is.
+            (Some(path), Err(_)) => path,
+            (None, exe) => exe.unwrap_or_default(),
+        };
+        Self { directory, program }
     }
 }
 
@@ -45,14 +51,18 @@ fn leads_through_descriptor(path: &Path) -> bool {
     path.starts_with("/dev/fd") || path.starts_with("/proc")
 }
 
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    match (std::fs::metadata(a), std::fs::metadata(b)) {
+        (Ok(a), Ok(b)) => a.dev() == b.dev() && a.ino() == b.ino(),
+        (Ok(_) | Err(_), _) => false,
+    }
+}
+
 /// Holds the image that this process runs, even if its file is gone from the disk.
 pub(crate) fn hold_running(birthplace: &Birthplace) -> io::Result<OwnedFd> {
-    hold(Path::new("/proc/self/exe")).or_else(|error| match executed_path() {
-        // Without /proc the path that we were started by is the best that is left.
-        Some(path) if error.kind() == io::ErrorKind::NotFound => {
-            hold(&birthplace.directory.as_deref().unwrap_or(Path::new("")).join(path))
-        }
-        Some(_) | None => Err(error),
+    hold(Path::new("/proc/self/exe")).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => hold(&birthplace.program),
+        _ => Err(error),
     })
 }
 
@@ -93,13 +103,9 @@ pub(crate) fn names(entry: &CStr, name: &str) -> bool {
 
 fn working_directory() -> Option<PathBuf> {
     let real = std::env::current_dir().ok()?;
-    let same = |path: &Path| {
-        let (a, b) = (std::fs::metadata(path).ok()?, std::fs::metadata(&real).ok()?);
-        Some(a.dev() == b.dev() && a.ino() == b.ino())
-    };
     std::env::var_os("PWD")
         .map(PathBuf::from)
-        .filter(|logical| logical.is_absolute() && same(logical) == Some(true))
+        .filter(|logical| logical.is_absolute() && is_same_file(logical, &real))
         .or(Some(real))
 }
 
@@ -117,21 +123,25 @@ fn executed_path() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fd::FileIdentity;
     use super::*;
+    use std::os::fd::AsRawFd;
 
     #[test]
     fn the_running_image_is_found_by_the_path_it_was_started_by_contract_3_5() {
-        let running = hold_running(&Birthplace::note()).unwrap();
-        let path = Birthplace::note().program_path(&running);
-        assert!(path.is_absolute(), "{path:?}");
-        assert_eq!(path.canonicalize().unwrap(), std::fs::read_link("/proc/self/exe").unwrap());
+        let birthplace = Birthplace::note();
+        assert!(birthplace.program.is_absolute(), "{birthplace:?}");
+        assert_eq!(birthplace.program.canonicalize().unwrap(), std::fs::read_link("/proc/self/exe").unwrap());
+        let held = FileIdentity::of(hold_running(&birthplace).unwrap().as_raw_fd());
+        assert_eq!(held, FileIdentity::of(hold(&birthplace.program).unwrap().as_raw_fd()));
     }
 
     #[test]
-    fn a_path_that_leads_elsewhere_is_not_taken_contract_3_5() {
-        let running = hold_running(&Birthplace::note()).unwrap();
-        let elsewhere = Birthplace { directory: Some("/".into()), program: Some("/dev/null".into()) };
-        assert_eq!(elsewhere.program_path(&running), std::fs::read_link("/proc/self/exe").unwrap());
+    fn descriptors_are_no_places_on_disk_contract_3_5() {
+        assert!(leads_through_descriptor(Path::new("/dev/fd/7")));
+        assert!(leads_through_descriptor(Path::new("/proc/self/fd/7")));
+        assert!(!leads_through_descriptor(Path::new("/srv/dev/fd/app")));
+        assert!(!is_same_file(Path::new("/dev/null"), Path::new("/proc/self/exe")));
     }
 
     #[test]

@@ -34,16 +34,16 @@ pub(crate) fn probe(port: u16) -> PortState {
 }
 
 fn look_closer(port: u16) -> PortState {
-    if try_bind(port, true).is_ok() {
-        return PortState::Shared;
-    }
+    let sharing_helps = try_bind(port, true).is_ok();
     let table = |name: &str| std::fs::read_to_string(format!("/proc/net/{name}"));
-    match (table("tcp"), table("tcp6")) {
-        (Err(_), Err(_)) => PortState::InUse,
-        (v4, v6) => {
-            let wildcard = [v4, v6].into_iter().flatten().any(|text| has_wildcard_listener(&text, port));
-            if wildcard { PortState::InUse } else { PortState::TakenOnOneAddress }
-        }
+    let tables: Vec<String> = [table("tcp"), table("tcp6")].into_iter().flatten().collect();
+    let listener = |reach: Reach| tables.iter().any(|text| has_listener(text, port, reach));
+    match sharing_helps {
+        // Connections of the last run in TIME_WAIT, of a server without SO_REUSEADDR, are in the way of nobody who shares.
+        true if !tables.is_empty() && !listener(Reach::Any) => PortState::Free,
+        true => PortState::Shared,
+        false if tables.is_empty() || listener(Reach::EveryAddress) => PortState::InUse,
+        false => PortState::TakenOnOneAddress,
     }
 }
 
@@ -84,8 +84,15 @@ fn bind_wildcard(socket: &OwnedFd, port: u16, v6: bool) -> io::Result<()> {
     check(result).map(drop)
 }
 
+/// Which listeners are looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Any,
+    EveryAddress,
+}
+
 /// Reads proc_net_tcp's lines `sl local_address rem_address st …`: addresses in hexadecimal, state 0A is LISTEN.
-fn has_wildcard_listener(table: &str, port: u16) -> bool {
+fn has_listener(table: &str, port: u16, reach: Reach) -> bool {
     table.lines().skip(1).any(|line| {
         let mut fields = line.split_ascii_whitespace().skip(1);
         let (local, state) = (fields.next(), fields.nth(1));
@@ -93,7 +100,7 @@ fn has_wildcard_listener(table: &str, port: u16) -> bool {
         state == Some("0A")
             && u16::from_str_radix(number, 16) == Ok(port)
             && !address.is_empty()
-            && address.bytes().all(|digit| digit == b'0')
+            && (reach == Reach::Any || address.bytes().all(|digit| digit == b'0'))
     })
 }
 
@@ -106,13 +113,15 @@ mod tests {
     fn socket_tables_contract_2_1() {
         let head = "  sl  local_address rem_address   st tx_queue rx_queue\n";
         let line = |local: &str, state: &str| format!("{head}   0: {local} 00000000:0000 {state} 0:0 0:0\n");
-        assert!(has_wildcard_listener(&line("00000000:0BB8", "0A"), 3000));
-        assert!(has_wildcard_listener(&line("00000000000000000000000000000000:0BB8", "0A"), 3000));
-        assert!(!has_wildcard_listener(&line("0100007F:0BB8", "0A"), 3000), "one address");
-        assert!(!has_wildcard_listener(&line("00000000:0BB8", "01"), 3000), "not a listener");
-        assert!(!has_wildcard_listener(&line("00000000:0BB9", "0A"), 3000), "another port");
-        assert!(!has_wildcard_listener("", 3000));
-        assert!(!has_wildcard_listener("x\nx\n", 3000));
+        assert!(has_listener(&line("00000000:0BB8", "0A"), 3000, Reach::EveryAddress));
+        assert!(has_listener(&line("00000000000000000000000000000000:0BB8", "0A"), 3000, Reach::EveryAddress));
+        assert!(!has_listener(&line("0100007F:0BB8", "0A"), 3000, Reach::EveryAddress), "one address");
+        assert!(!has_listener(&line("00000000:0BB8", "01"), 3000, Reach::EveryAddress), "not a listener");
+        assert!(!has_listener(&line("00000000:0BB9", "0A"), 3000, Reach::EveryAddress), "another port");
+        assert!(has_listener(&line("0100007F:0BB8", "0A"), 3000, Reach::Any));
+        assert!(!has_listener(&line("0100007F:0BB8", "06"), 3000, Reach::Any), "TIME_WAIT");
+        assert!(!has_listener("", 3000, Reach::EveryAddress));
+        assert!(!has_listener("x\nx\n", 3000, Reach::EveryAddress));
     }
 
     #[test]

@@ -59,10 +59,11 @@ pub(crate) fn receive(socket: RawFd, buffer: &mut [u8]) -> Received {
             let descriptors = unsafe { take_descriptors(&header) };
             let length = usize::try_from(length).unwrap_or(0);
             // An empty message looks like the end, but only the end is a hang-up.
-            if length == 0 && poll([socket], 0) != [libc::POLLIN] {
+            if length == 0 && is_hung_up(socket) {
                 return Received::End;
             }
-            let truncated = header.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0;
+            // Descriptors that did not arrive (MSG_CTRUNC) may be for the want of room in this process, not the sender's fault.
+            let truncated = header.msg_flags & libc::MSG_TRUNC != 0;
             Received::Message { length, truncated, descriptors }
         }
         Err(error) => match error.raw_os_error() {
@@ -71,6 +72,12 @@ pub(crate) fn receive(socket: RawFd, buffer: &mut [u8]) -> Received {
             _ => Received::Nothing,
         },
     }
+}
+
+/// Whether the other end is closed, or this descriptor. Signal-safe.
+pub(crate) fn is_hung_up(socket: RawFd) -> bool {
+    let [state] = poll([socket], 0);
+    state & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0
 }
 
 /// Sends one message with at most one descriptor; never blocks, never raises SIGPIPE. The error is an errno.

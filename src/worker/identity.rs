@@ -13,6 +13,9 @@ use crate::wire::{Decoded, Encoded, FromMaster, FromWorker, MAX_LENGTH};
 pub(crate) const CHANNEL_VARIABLE: &str = "ECEWO_CLUSTER_CHANNEL";
 /// The worker's id, for programs that want to know before `cluster_init` that they are a worker (contract 2.2).
 pub(crate) const ID_VARIABLE: &str = "ECEWO_WORKER_ID";
+/// Set by the constructor: the worker's own process. By it a worker that runs its program anew, with `exec`, is known for what it is, and a worker's
+/// child, which inherits the entry, for what it is not.
+pub(crate) const PID_VARIABLE: &str = "ECEWO_WORKER_PID";
 
 /// A worker's identity.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ pub(crate) struct Identity {
 pub(crate) enum Standing {
     /// It was started as a worker.
     Worker(Identity),
-    /// It was started as a worker, but its channel was gone before it could be read.
+    /// It was started as a worker, but its channel was gone before it could be read: closed, or left behind by an `exec`.
     Stray,
     /// It is no worker.
     Stranger,
@@ -52,21 +55,26 @@ pub(crate) fn standing() -> &'static Standing {
 /// worker's own children are no workers.
 pub(super) fn take() -> &'static Standing {
     STANDING.get_or_init(|| {
-        let entry = std::env::var(CHANNEL_VARIABLE).ok();
-        if entry.is_none() {
+        let own_pid = process::own_pid().to_string();
+        let is_worker_itself = std::env::var(PID_VARIABLE).is_ok_and(|pid| pid == own_pid);
+        forget(PID_VARIABLE);
+        let Ok(entry) = std::env::var(CHANNEL_VARIABLE) else {
+            if is_worker_itself {
+                return Standing::Stray;
+            }
             forget(ID_VARIABLE);
             return Standing::Stranger;
-        }
+        };
         forget(CHANNEL_VARIABLE);
-        entry.as_deref().and_then(parse).and_then(receive).map_or(Standing::Stray, Standing::Worker)
+        remember(PID_VARIABLE, &own_pid);
+        parse(&entry).and_then(receive).map_or(Standing::Stray, Standing::Worker)
     })
 }
 
 impl Identity {
     /// Whether the channel is still the channel, and the master at its other end. Signal-safe.
     pub(crate) fn is_channel_live(&self) -> bool {
-        let [state] = if self.owns_channel() { socket::poll([self.channel], 0) } else { return false };
-        state & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) == 0
+        self.owns_channel() && !socket::is_hung_up(self.channel)
     }
 
     /// Whether nobody has closed the channel's descriptor and put something else in its place. Signal-safe.
@@ -148,6 +156,11 @@ fn forget(variable: &str) {
     // SAFETY: before `main` there is one thread, so nobody else reads or writes the environment. (In a library that
     // is loaded later, the entries are not there, and nothing is removed.)
     unsafe { std::env::remove_var(variable) };
+}
+
+fn remember(variable: &str, value: &str) {
+    // SAFETY: as above.
+    unsafe { std::env::set_var(variable, value) };
 }
 
 #[cfg(test)]

@@ -250,3 +250,17 @@ fn a_process_in_which_the_program_does_not_begin_to_run_is_killed_and_made_again
     assert_eq!((it.status(0), it.view(0).crash_count), (Status::Respawning, 1), "nor did it crash");
     assert_eq!(spawns(&it.pass(ms(100))), [(0, Image::Held)]);
 }
+
+#[test]
+fn one_that_begins_to_run_as_it_is_killed_has_an_end_like_others_contract_3_1_and_3_6() {
+    let mut it = Driver::started(settings(1));
+    it.crash(0);
+    it.pass(ms(100));
+    let late = it.latest(0);
+    it.pass(secs(10));
+    assert_eq!(calls(&it.happens(Event::Executed(late))), [Effect::CallOnStart(0)]);
+    let effects = it.end(late, End::Killed(9));
+    assert_eq!(calls(&effects), [on_exit(0, End::Killed(9), true)]);
+    assert_eq!(notices(&effects), [crashed(0, secs(10), End::Killed(9))]);
+    assert_eq!((it.view(0).exit_status, it.view(0).crash_count), (137, 1));
+}
