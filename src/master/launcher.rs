@@ -79,8 +79,7 @@ impl Launcher {
         let environment = image::environment()
             .into_iter()
             .filter(|entry| {
-                let removed =
-                    [worker::PLUGIN_VARIABLE, worker::ID_VARIABLE, worker::PID_VARIABLE, worker::CHANNEL_VARIABLE];
+                let removed = [worker::PLUGIN_VARIABLE, worker::ID_VARIABLE, worker::CHANNEL_VARIABLE];
                 !removed.iter().any(|name| image::names(entry, name))
             })
             .collect();

@@ -60,9 +60,9 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
 
 /// Holds the image that this process runs, even if its file is gone from the disk.
 pub(crate) fn hold_running(birthplace: &Birthplace) -> io::Result<OwnedFd> {
-    hold(Path::new("/proc/self/exe")).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => hold(&birthplace.program),
-        _ => Err(error),
+    hold(Path::new("/proc/self/exe")).or_else(|error| {
+        let without_proc = error.kind() == io::ErrorKind::NotFound;
+        if without_proc { hold(&birthplace.program) } else { Err(error) }
     })
 }
 

@@ -60,6 +60,20 @@ pub(crate) fn wake_when_parent_ends() {
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGCONT) };
 }
 
+/// Whether [`wake_when_parent_ends`] was called for this process, before an `exec` perhaps (which keeps it; a fork does not). No other
+/// program is known to ask for SIGCONT.
+pub(crate) fn wakes_when_parent_ends() -> bool {
+    let mut signal: libc::c_int = 0;
+    // SAFETY: the place is valid for the write.
+    let result = unsafe { libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal) };
+    result == 0 && signal == libc::SIGCONT
+}
+
+/// Whether this process leads a session, as every worker does.
+pub(crate) fn leads_session() -> bool {
+    own_session() == own_pid()
+}
+
 /// Names the process's main thread, as `ps` and `top` show it; gives its earlier name. The kernel keeps 15 characters.
 pub(crate) fn rename(name: &str) -> Option<String> {
     // The main thread's name whichever thread calls; /proc/self/comm would be the same file under another name.

@@ -13,9 +13,6 @@ use crate::wire::{Decoded, Encoded, FromMaster, FromWorker, MAX_LENGTH};
 pub(crate) const CHANNEL_VARIABLE: &str = "ECEWO_CLUSTER_CHANNEL";
 /// The worker's id, for programs that want to know before `cluster_init` that they are a worker (contract 2.2).
 pub(crate) const ID_VARIABLE: &str = "ECEWO_WORKER_ID";
-/// Set by the constructor: the worker's own process. By it a worker that runs its program anew, with `exec`, is known for what it is, and a worker's
-/// child, which inherits the entry, for what it is not.
-pub(crate) const PID_VARIABLE: &str = "ECEWO_WORKER_PID";
 
 /// A worker's identity.
 #[derive(Debug)]
@@ -55,18 +52,15 @@ pub(crate) fn standing() -> &'static Standing {
 /// worker's own children are no workers.
 pub(super) fn take() -> &'static Standing {
     STANDING.get_or_init(|| {
-        let own_pid = process::own_pid().to_string();
-        let is_worker_itself = std::env::var(PID_VARIABLE).is_ok_and(|pid| pid == own_pid);
-        forget(PID_VARIABLE);
         let Ok(entry) = std::env::var(CHANNEL_VARIABLE) else {
-            if is_worker_itself {
+            // A worker that runs its program anew with `exec` has lost its channel, but not the mark that its making left.
+            if process::wakes_when_parent_ends() && process::leads_session() {
                 return Standing::Stray;
             }
             forget(ID_VARIABLE);
             return Standing::Stranger;
         };
         forget(CHANNEL_VARIABLE);
-        remember(PID_VARIABLE, &own_pid);
         parse(&entry).and_then(receive).map_or(Standing::Stray, Standing::Worker)
     })
 }
@@ -156,11 +150,6 @@ fn forget(variable: &str) {
     // SAFETY: before `main` there is one thread, so nobody else reads or writes the environment. (In a library that
     // is loaded later, the entries are not there, and nothing is removed.)
     unsafe { std::env::remove_var(variable) };
-}
-
-fn remember(variable: &str, value: &str) {
-    // SAFETY: as above.
-    unsafe { std::env::set_var(variable, value) };
 }
 
 #[cfg(test)]

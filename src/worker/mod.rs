@@ -9,7 +9,7 @@ mod identity;
 #[cfg(feature = "capi")]
 pub(crate) use constructor::original_arguments;
 pub(crate) use constructor::{birthplace, keep_constructor};
-pub(crate) use identity::{CHANNEL_VARIABLE, ID_VARIABLE, Identity, PID_VARIABLE, Standing, standing};
+pub(crate) use identity::{CHANNEL_VARIABLE, ID_VARIABLE, Identity, Standing, standing};
 
 use crate::log;
 use crate::role;
