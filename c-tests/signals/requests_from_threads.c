@@ -1,0 +1,77 @@
+/* contract 4.2: restarts and signals asked for by many threads at the same time: none is lost, none is mixed up with
+   another. */
+#include "lab.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#define THREADS 8
+
+static void *ask(void *number)
+{
+    cluster_signal_workers(*(int *)number);
+    cluster_graceful_restart();
+    return NULL;
+}
+
+static bool command(const char *text, char *answer, size_t size)
+{
+    /* 34 and up are real-time signals: they are counted, not merged. */
+    static int numbers[THREADS] = {35, 36, 37, 38, 39, 41, 42, 43};
+    pthread_t threads[THREADS];
+    if (strcmp(text, "ask") != 0)
+        return false;
+    for (int i = 0; i < THREADS; i++)
+        CHECK_INT(pthread_create(&threads[i], NULL, ask, &numbers[i]), ==, 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    snprintf(answer, size, "done");
+    return true;
+}
+
+static void on_signal(int number)
+{
+    say("worker %u got %d", cluster_worker_id(), number);
+}
+
+static int worker(void)
+{
+    for (int number = 35; number <= 43; number++)
+        signal(number, on_signal);
+    return plain_worker();
+}
+
+int app_main(int argc, char **argv, const char *variant)
+{
+    (void)variant;
+    Cluster options = {.cpus = 2, .port = app_port(argv), .respawn = true, LAB_EVENTS};
+    control_start(command);
+    if (!cluster_init(&options, argc, argv))
+        return worker();
+    say("master ready");
+    cluster_wait_workers();
+    return 0;
+}
+
+void test_main(void)
+{
+    app *a = app_start(.control = true);
+    app_wait_out(a, "master ready");
+    lab_wait_listening(a, 2);
+    app_ctl(a, "ask");
+    for (int number = 35; number <= 43; number++) {
+        char pattern[32];
+        snprintf(pattern, sizeof pattern, "re:^worker 0 got %d$", number);
+        if (number != 40)
+            app_wait_out(a, pattern);
+    }
+    lab_finish_restart(a);
+    cluster_stats_t stats;
+    CHECK_INT(app_get_stats(a, &stats), ==, 1);
+    /* One restart, and one more if some thread asked while it ran. */
+    CHECK_MSG(stats.total_restarts == 2 || stats.total_restarts == 4, "%d replacements", (int)stats.total_restarts);
+    CHECK_INT(stats.shutdown_requested, ==, false);
+    app_stop(a);
+    app_expect_err_count(a, "[ERROR]", 0);
+}
