@@ -60,14 +60,13 @@ pub struct Master(Box<master::Master>);
 pub struct Worker(());
 
 impl Cluster {
-    /// A cluster on the given port, with the default of everything else: a worker for each CPU, respawn on, 15
-    /// seconds for a worker to end, at most 100 ms between starts, 100 ms before a respawn, at most 3 crashes in 5
-    /// seconds.
+    /// A cluster that has no port yet, and the default of everything else: a worker for each CPU, respawn on, 15 seconds
+    /// for a worker to end, at most 100 ms between starts, 100 ms before a respawn, at most 3 crashes in 5 seconds.
     ///
     /// ```no_run
     /// use ecewo_cluster::{Cluster, Role};
     ///
-    /// match Cluster::builder(3000).start()? {
+    /// match Cluster::builder().port(3000).start()? {
     ///     Role::Master(master) => master.wait(),
     ///     Role::Worker(worker) => {
     ///         for connection in worker.listener(("0.0.0.0", worker.port()))?.incoming() {
@@ -77,10 +76,10 @@ impl Cluster {
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn builder(port: u16) -> Builder {
+    pub fn builder() -> Builder {
         Builder {
             workers: None,
-            port,
+            port: 0,
             respawn: true,
             shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
             startup_delay: StartupDelay::Default,
@@ -125,6 +124,12 @@ impl Cluster {
 }
 
 impl Builder {
+    /// The TCP port that the workers listen on. There is no default: without it, or with 0, the start fails.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
     /// The number of workers. Default: [`cpus`].
     pub fn workers(mut self, count: NonZeroU8) -> Self {
         self.workers = Some(count);
@@ -317,6 +322,6 @@ mod tests {
 
     #[test]
     fn port_0_is_an_error_contract_2_1() {
-        assert!(matches!(Cluster::builder(0).build(), Err(Error::PortMissing)));
+        assert!(matches!(Cluster::builder().build(), Err(Error::PortMissing)));
     }
 }

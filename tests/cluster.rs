@@ -139,14 +139,14 @@ fn no_worker_outlives_its_master() {
 }
 
 fn errors_leave_nothing() {
-    assert!(matches!(Cluster::builder(0).start(), Err(Error::PortMissing)));
+    assert!(matches!(Cluster::builder().start(), Err(Error::PortMissing)));
     let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a free port");
     let port = taken.local_addr().expect("it has one").port();
-    let error = Cluster::builder(port).start().expect_err("the port is taken");
+    let error = Cluster::builder().port(port).start().expect_err("the port is taken");
     assert!(matches!(error, Error::PortInUse { port: found } if found == port), "{error:?}");
     assert!(error.to_string().contains(&port.to_string()), "{error}");
     // Neither attempt has taken the process: it may try again.
-    assert!(matches!(Cluster::builder(port).start(), Err(Error::PortInUse { .. })));
+    assert!(matches!(Cluster::builder().port(port).start(), Err(Error::PortInUse { .. })));
 }
 
 fn what_needs_no_cluster() {
@@ -185,7 +185,8 @@ mod server {
     }
 
     fn builder(port: u16) -> Builder {
-        Cluster::builder(port)
+        Cluster::builder()
+            .port(port)
             .workers(NonZeroU8::new(WORKERS).expect("not 0"))
             .respawn_delay(Duration::from_millis(20))
             .on_start(|id| println!("start {id}"))

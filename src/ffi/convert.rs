@@ -80,7 +80,7 @@ unsafe fn with_options(options: *const Cluster) -> Builder {
     let (on_start, on_exit) = unsafe { ((*options).on_start, (*options).on_exit) };
 
     let window = NonZeroU32::new(window).map(|seconds| Duration::from_secs(seconds.get().into()));
-    let mut builder = RustCluster::builder(port).respawn(respawn != 0).crash_protection(
+    let mut builder = RustCluster::builder().port(port).respawn(respawn != 0).crash_protection(
         NonZeroU8::new(max_crashes).unwrap_or(DEFAULT_RESPAWN_MAX_CRASHES),
         window.unwrap_or(DEFAULT_RESPAWN_WINDOW),
     );

@@ -4,22 +4,22 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use super::targets::TargetId;
-use super::worker::{Allowance, Heard, Worker};
-use super::{Master, notices, published, requests, targets};
-use crate::core::{BindError, Effect, End, Event, Image, ProcessKey, SpawnError, Status, StopSignal};
+use super::worker::Heard;
+use super::{Master, notices, requests, targets};
+use crate::core::{BindError, Effect, End, Event, ProcessKey, SpawnError, StopSignal};
 use crate::log;
 use crate::sys::pidfd::Peek;
 use crate::sys::process::{Pid, WaitStatus, own_pid};
 use crate::sys::signals::Signal;
-use crate::sys::{clock, epoll, fd, pidfd, spawn, zombies};
+use crate::sys::{clock, epoll, fd, spawn, zombies};
 use crate::wire::FromWorker;
 
 /// What a token of the epoll set stands for. The order is that in which the news of one wait are taken: what a
 /// process said before what became of it.
 const WAKE: u64 = 0;
-const EXEC_REPORT: u64 = 1;
-const CHANNEL: u64 = 2;
-const PIDFD: u64 = 3;
+pub(super) const EXEC_REPORT: u64 = 1;
+pub(super) const CHANNEL: u64 = 2;
+pub(super) const PIDFD: u64 = 3;
 const KIND_SHIFT: u32 = 60;
 
 /// Most messages taken from one worker at a time: the others have a right to be heard, too.
@@ -31,7 +31,7 @@ const BLIND_PERIOD: Duration = Duration::from_millis(100);
 /// How soon an ended worker is looked at again that could not be reaped because somebody was signalling.
 const REAP_RETRY: Duration = Duration::from_millis(1);
 
-fn token(kind: u64, key: ProcessKey) -> u64 {
+pub(super) fn token(kind: u64, key: ProcessKey) -> u64 {
     kind << KIND_SHIFT | key.serial()
 }
 
@@ -280,51 +280,6 @@ impl Master {
         }
     }
 
-    fn spawn(&mut self, key: ProcessKey, image: Image) {
-        if let Err((step, error)) = self.try_spawn(key, image) {
-            let errno = error.raw_os_error().unwrap_or(0);
-            self.queue.push_back(Event::SpawnFailed(key, spawn_error(step, errno)));
-        }
-    }
-
-    fn try_spawn(&mut self, key: ProcessKey, image: Image) -> Result<(), super::launcher::LaunchError> {
-        let launched = self.launcher.launch(key, image)?;
-        let child = launched.child;
-        let worker = Worker {
-            key,
-            pid: child.pid,
-            target: targets::add(child.pidfd.as_raw_fd()),
-            pidfd: child.pidfd,
-            channel: Some(launched.channel),
-            exec_report: Some(child.exec_report),
-            start_error: None,
-            release: launched.release,
-            start_time: i64::try_from(clock::calendar().as_secs()).unwrap_or(0),
-            allowance: Allowance::new(clock::monotonic()),
-        };
-        let watched = self.watch(&worker);
-        if watched.is_err() {
-            // A process that cannot be watched must not live; it is reaped with the others.
-            let _ = pidfd::send(worker.pidfd.as_raw_fd(), libc::SIGKILL);
-            targets::remove(worker.target);
-            self.ended.push(worker);
-        } else {
-            self.workers.insert(key.serial(), worker);
-        }
-        watched.map_err(|error| ("watching its process", error))
-    }
-
-    fn watch(&self, worker: &Worker) -> std::io::Result<()> {
-        if worker.target.is_none() {
-            return Err(std::io::Error::from_raw_os_error(libc::EMFILE));
-        }
-        self.epoll.add(&worker.pidfd, token(PIDFD, worker.key))?;
-        let also = [(CHANNEL, &worker.channel), (EXEC_REPORT, &worker.exec_report)];
-        also.into_iter()
-            .filter_map(|(kind, descriptor)| Some((kind, descriptor.as_ref()?)))
-            .try_for_each(|(kind, descriptor)| self.epoll.add(descriptor, token(kind, worker.key)))
-    }
-
     fn with_target(&mut self, key: ProcessKey, act: impl FnOnce(Option<TargetId>) -> bool) {
         let refused = self.workers.get(&key.serial()).is_some_and(|worker| act(worker.target));
         if refused {
@@ -340,35 +295,6 @@ impl Master {
                 worker.relay(Signal::from_bits(refused).filter_map(|signal| u8::try_from(signal.number()).ok()));
             }
         }
-    }
-
-    pub(super) fn publish(&mut self) {
-        let (workers, start_times) = (&self.workers, &mut self.start_times);
-        let snapshots: Vec<published::WorkerSnapshot> = self
-            .core
-            .workers()
-            .map(|view| {
-                let process = view.process.and_then(|(key, _)| workers.get(&key.serial()));
-                if let Some(worker) = process {
-                    start_times.insert(view.id, worker.start_time);
-                }
-                let start_time = start_times.get(&view.id).copied().unwrap_or(0);
-                published::WorkerSnapshot::new(&view, process.map_or(0, |worker| worker.pid.raw()), start_time)
-            })
-            .collect();
-        let count = |status: Status| {
-            u8::try_from(snapshots.iter().filter(|worker| worker.status == status).count()).unwrap_or(u8::MAX)
-        };
-        let cluster = published::ClusterSnapshot {
-            total: u8::try_from(snapshots.len()).unwrap_or(u8::MAX),
-            active: count(Status::Active),
-            crashed: count(Status::Crashed),
-            disabled: count(Status::Disabled),
-            shutdown_requested: self.core.is_stopping(),
-            restart_requested: self.core.is_restarting(),
-            total_restarts: self.core.total_restarts(),
-        };
-        published::publish(cluster, snapshots.iter().copied());
     }
 
     fn call(&mut self, effect: Effect) {
@@ -393,7 +319,7 @@ impl Master {
     }
 }
 
-fn spawn_error(step: &'static str, errno: i32) -> SpawnError {
+pub(super) fn spawn_error(step: &'static str, errno: i32) -> SpawnError {
     let transient = [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE].contains(&errno);
     SpawnError { step, errno, transient }
 }

@@ -1,12 +1,14 @@
 //! The shell around the core: it waits for the kernel, turns what happened into events, performs the effects, and runs
 //! the program's callbacks with nothing borrowed or locked.
 
+mod births;
 mod event_loop;
 mod launcher;
 mod notices;
 pub(crate) mod published;
 pub(crate) mod requests;
 mod setup;
+mod snapshot;
 pub(crate) mod targets;
 mod worker;
 
