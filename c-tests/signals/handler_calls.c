@@ -81,7 +81,8 @@ void test_main(void)
     kill(a->pid, SIGUSR1);
     app_wait_out_since(a, mark, "worker 0 got 10");
     app_wait_out_since(a, mark, "worker 1 got 10");
-    app_expect_err_count(a, "[ERROR]", 2);
+    app_wait_err_times(a, "[ERROR]", 2);
     app_stop(a);
+    app_expect_err_count(a, "[ERROR]", 2);
     app_expect_out_count(a, "handled 2", 1);
 }

@@ -53,7 +53,7 @@ static const char *wrong_reading(void)
 
 static void expect_right(const char *wrong)
 {
-    if (wrong) {
+    if (wrong && cluster_is_master()) { /* else the cluster ended in the middle of this reading */
         say("a wrong reading: %s", wrong);
         _exit(CT_CHECK_FAILED);
     }

@@ -18,9 +18,8 @@ static void stop_by(int signal)
     app_wait_out(a, "worker 1 got 15");
     app_wait_out(a, "worker 2 got 15");
     cluster_stats_t stats;
-    CHECK_INT(app_get_stats(a, &stats), ==, 1);
+    WAIT_UNTIL(app_get_stats(a, &stats) == 1 && stats.active_workers == 0);
     CHECK_INT(stats.shutdown_requested, ==, true);
-    CHECK_INT(stats.active_workers, ==, 0);
     for (int id = 0; id < 3; id++)
         lab_tell(app_worker_pid(a, id), 0);
     app_expect_exit(a, 0);

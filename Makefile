@@ -1,0 +1,17 @@
+# What there is to do here; each line calls a script of scripts/, which say more. `make` alone lists them.
+
+.PHONY: help build demo test header lint install-tools
+
+help:
+	@echo 'make build          the C library: target/release/libecewo_cluster.a and .so'
+	@echo 'make demo           build, and start a small clustered HTTP server (PORT=3000 WORKERS=4 to choose)'
+	@echo 'make test           install what is missing, and test everything'
+	@echo 'make header         write include/ecewo-cluster.h anew from src/ffi'
+	@echo 'make lint           rustfmt, clippy and shellcheck; warnings are errors'
+	@echo 'make install-tools  what the tests need, with the package manager of the system'
+
+build:
+	@env -u MAKEFLAGS cargo build --release --locked
+
+demo test header lint install-tools:
+	@scripts/$@
