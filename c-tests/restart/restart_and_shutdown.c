@@ -45,6 +45,6 @@ void test_main(void)
     kill(a->pid, SIGINT);
     expect_end(a, "143 graceful");
     a = stop_at_gate("cluster_signal_workers");
-    app_ctl(a, "signal %d", SIGKILL);
+    lab_order_signal(a, SIGKILL);
     expect_end(a, "137 graceful");
 }

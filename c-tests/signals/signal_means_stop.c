@@ -38,7 +38,7 @@ static void expect_end(app *a, const char *ends)
 static void stop_with(int number)
 {
     app *a = start("patient");
-    app_ctl(a, "signal %d", number);
+    lab_order_signal(a, number);
     app_wait_out(a, "worker 0 got");
     app_wait_out(a, "worker 1 got");
     cluster_stats_t stats;
@@ -59,20 +59,20 @@ void test_main(void)
 
     test_case("SIGKILL");
     app *killed = start("killed");
-    app_ctl(killed, "signal %d", SIGKILL);
+    lab_order_signal(killed, SIGKILL);
     expect_end(killed, "137 graceful");
 
     test_case("SIGTERM to hung workers");
     app *hung = start("hung");
     int64_t before = ct_now_ms();
-    app_ctl(hung, "signal %d", SIGTERM);
+    lab_order_signal(hung, SIGTERM);
     expect_end(hung, "137 graceful");
     CHECK_INT(lab_event_ms(hung, 2) - before, >=, TIMEOUT_MS - 2);
 
     test_case("SIGINT to hung workers");
     app *interrupted = start("hung");
     before = ct_now_ms();
-    app_ctl(interrupted, "signal %d", SIGINT);
+    lab_order_signal(interrupted, SIGINT);
     expect_end(interrupted, "137 graceful");
     CHECK_INT(lab_event_ms(interrupted, 2) - before, >=, TIMEOUT_MS - 2);
 }

@@ -63,12 +63,12 @@ void test_main(void)
     for (int round = 0; round < ROUNDS; round++) {
         test_case("SIGTERM by a thread");
         app *a = start();
-        app_ctl(a, "signal %d", SIGTERM);
+        lab_order_signal(a, SIGTERM);
         expect_end(a, "15 graceful");
 
         test_case("SIGINT by a thread");
         a = start();
-        app_ctl(a, "signal %d", SIGINT);
+        lab_order_signal(a, SIGINT);
         expect_end(a, "2 graceful");
 
         test_case("SIGTERM by a signal handler");

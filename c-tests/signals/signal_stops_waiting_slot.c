@@ -19,7 +19,7 @@ static void crash_and_stop(const char *variant, int signal)
     app_wait_out(a, "master ready");
     lab_kill(a, 0, SIGKILL);
     app_wait_out(a, "event exit 0 137 crash");
-    app_ctl(a, "signal %d", signal);
+    lab_order_signal(a, signal);
     app_expect_exit(a, 0);
     app_expect_out_count(a, "event start 0", 1);
     app_expect_out_count(a, "event exit 0", 1);

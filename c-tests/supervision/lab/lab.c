@@ -174,6 +174,12 @@ void lab_wait_for_events(app *a, const char *expected)
     }
 }
 
+void lab_send_order(app *a, int signal)
+{
+    if (dprintf(a->control_fd, "#%u signal %d\n", ++a->control_number, signal) < 0)
+        ct_fail(ct_file, ct_line, "cannot send an order to the master: %s", strerror(errno));
+}
+
 int64_t lab_event_ms(app *a, int index)
 {
     char text[64];

@@ -38,6 +38,9 @@ bool gate_is_open(const char *name);
 const char *lab_events(app *a);
 #define lab_expect_events(a, expected) (ct_here(__FILE__, __LINE__), lab_wait_for_events(a, expected))
 void lab_wait_for_events(app *a, const char *expected);
+/* cluster_signal_workers on the master's control thread; the answer is not waited for, since the app may end before it is given. */
+#define lab_order_signal(a, signal) (ct_here(__FILE__, __LINE__), lab_send_order(a, signal))
+void lab_send_order(app *a, int signal);
 int64_t lab_event_ms(app *a, int index); /* when it ran, as from ct_now_ms */
 
 /* Makes a plain worker exit with this code; from 1000 on: die of the signal `code - 1000` that it sends to itself. */
