@@ -1,0 +1,11 @@
+//! Load generator and scenario runner for the tests of ecewo-cluster: clients that notice every request that a graceful
+//! restart or a crash loses, and scenarios that cause restarts and crashes under them. See `zero-loss --help`.
+
+pub mod answer;
+mod client;
+pub mod connection;
+pub mod engine;
+mod opaque;
+pub mod outcome;
+pub mod plan;
+pub mod tally;
