@@ -1,0 +1,17 @@
+//! Load generator and scenario runner for the tests of ecewo-cluster: clients that notice every request that a graceful
+//! restart or a crash loses, and scenarios that cause restarts and crashes under them. See `zero-loss --help`.
+
+pub mod acts;
+pub mod answer;
+pub mod case;
+mod client;
+pub mod connection;
+pub mod engine;
+mod opaque;
+mod opaque_ends;
+pub mod outcome;
+pub mod plan;
+pub mod report;
+pub mod scene;
+pub mod server;
+pub mod tally;
