@@ -51,6 +51,8 @@ pub(crate) enum FromMaster {
     Drain,
     /// Close what came along and was not adopted.
     Forget,
+    /// A listener of another slot, which nobody serves any more, comes along: accept what waits in its queue.
+    Inherit(SocketAddr),
 }
 
 /// What tells one socket from another: its inode.
@@ -85,6 +87,12 @@ impl Encoded {
     fn new(kind: u8) -> Self {
         let mut message = Self { bytes: [0; MAX_LENGTH], length: 0 };
         message.put(&[MAGIC, VERSION, kind, 0]);
+        message
+    }
+
+    fn of_address(kind: u8, address: SocketAddr) -> Self {
+        let mut message = Self::new(kind);
+        message.put_address(address);
         message
     }
 
@@ -139,6 +147,7 @@ mod kind {
     pub(super) const ADOPT: u8 = 66;
     pub(super) const DRAIN: u8 = 67;
     pub(super) const FORGET: u8 = 68;
+    pub(super) const INHERIT: u8 = 69;
 }
 
 impl FromWorker {
@@ -146,11 +155,7 @@ impl FromWorker {
         match self {
             Self::Born => Encoded::new(kind::BORN),
             Self::Joined => Encoded::new(kind::JOINED),
-            Self::Listening(address) => {
-                let mut message = Encoded::new(kind::LISTENING);
-                message.put_address(address);
-                message
-            }
+            Self::Listening(address) => Encoded::of_address(kind::LISTENING, address),
             Self::Closed(address, ListenerId(id)) => {
                 let mut message = Encoded::new(kind::CLOSED);
                 message.put_address(address);
@@ -204,11 +209,8 @@ impl FromMaster {
                 message.put(&welcome.listeners.to_le_bytes());
                 message
             }
-            Self::Adopt(address) => {
-                let mut message = Encoded::new(kind::ADOPT);
-                message.put_address(address);
-                message
-            }
+            Self::Adopt(address) => Encoded::of_address(kind::ADOPT, address),
+            Self::Inherit(address) => Encoded::of_address(kind::INHERIT, address),
             Self::Drain => Encoded::new(kind::DRAIN),
             Self::Forget => Encoded::new(kind::FORGET),
             Self::Signal(number) => {
@@ -226,6 +228,7 @@ impl FromMaster {
             kind::ADOPT => Some(address(body).map(Self::Adopt)),
             kind::DRAIN => Some(Some(Self::Drain)),
             kind::FORGET => Some(Some(Self::Forget)),
+            kind::INHERIT => Some(address(body).map(Self::Inherit)),
             _ => None,
         })
     }
@@ -305,6 +308,7 @@ mod tests {
         (welcome.id, welcome.count, welcome.listeners) = (254, 255, 513);
         let address = "[::1]:3000".parse().unwrap();
         let others = [FromMaster::Signal(64), FromMaster::Adopt(address), FromMaster::Drain, FromMaster::Forget];
+        let others = others.into_iter().chain([FromMaster::Inherit(address)]);
         for message in [FromMaster::Welcome(welcome)].into_iter().chain(others) {
             assert_eq!(FromMaster::decode(message.encode().bytes()), Decoded::Message(message));
         }

@@ -144,6 +144,11 @@ impl Supervisor {
         self.slots.values().map(Slot::view)
     }
 
+    /// Whether this process is its slot's worker and does what a worker is for.
+    pub(crate) fn serves(&self, key: ProcessKey) -> bool {
+        self.slots.get(&key.slot()).is_some_and(|slot| slot.is_worker(key) && slot.serves())
+    }
+
     /// Makes a process for a slot; the caller puts it in its place.
     pub(super) fn make(&mut self, slot: u8, image: Image, ready_when: ReadyWhen, patience: Duration) -> Process {
         let key = ProcessKey::new(slot, self.next_serial);

@@ -4,11 +4,13 @@
 //! the last one due, and a loop, before it waits, lets go of what lies quiet in its set. There, nobody can be in the middle
 //! of closing a connection. The worker's guard thread looks after the rest (programs without epoll), and after the end.
 
-use std::os::fd::{IntoRawFd, RawFd};
+use std::net::SocketAddr;
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::connection::{self, Look};
+use super::legacy::Legacies;
 use super::table::{self, Kind};
 use super::{children, gate, listeners, tell};
 use crate::sys::{clock, epoll_sets, fd};
@@ -74,6 +76,7 @@ pub(crate) struct Guard {
     has_told: bool,
     /// How long until closed listeners are looked for again.
     suspicion: Option<Duration>,
+    legacies: Legacies,
 }
 
 impl Guard {
@@ -93,15 +96,22 @@ impl Guard {
         fd::notify(WAKER.load(Ordering::Acquire));
     }
 
+    /// Another slot's queue is to be served, too.
+    pub(crate) fn inherit(&mut self, address: SocketAddr, socket: OwnedFd) {
+        self.legacies.accept(address, socket);
+    }
+
     /// Looks at what there is to look at. Gives how long until it wants to look again, if at all.
     pub(crate) fn look(&mut self, nudged: bool) -> Option<Duration> {
         if nudged {
             fd::acknowledge(nudge_descriptor());
         }
-        match self.drains_since {
+        let legacies = self.legacies.look();
+        let others = match self.drains_since {
             Some(since) => self.look_at_drain(since),
             None => self.look_for_closed(nudged),
-        }
+        };
+        legacies.into_iter().chain(others).min()
     }
 
     fn look_at_drain(&mut self, since: Duration) -> Option<Duration> {

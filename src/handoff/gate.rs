@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::table::{self, Entry, Kind};
-use super::{children, connection, listeners};
+use super::{children, connection, legacy, listeners};
 use crate::sys::fd::{self, FileIdentity};
 use crate::sys::{KeepErrno, clock, dispositions, epoll_sets, errno, raw, set_errno, tcp};
 
@@ -60,8 +60,13 @@ pub(super) fn close() {
             epoll_sets::remove(place.set, socket);
         });
     }
+    wait_for_accepting();
+}
+
+/// Returns when no thread is in the middle of an accept that began before.
+pub(super) fn wait_for_accepting() {
     let patience = clock::monotonic().saturating_add(LONGEST_ACCEPT);
-    while ACCEPTING.load(Ordering::SeqCst) > 0 && clock::monotonic() < patience {
+    while is_accepting() && clock::monotonic() < patience {
         std::thread::yield_now();
     }
 }
@@ -113,7 +118,7 @@ fn try_accept(
     ACCEPTING.fetch_add(1, Ordering::SeqCst);
     let result = match is_closed() {
         true => fail(libc::EAGAIN),
-        false => raw::accept(socket, address, length, flags),
+        false => accept_any(socket, address, length, flags),
     };
     if result >= 0 {
         let _errno = KeepErrno::new();
@@ -121,6 +126,16 @@ fn try_accept(
     }
     ACCEPTING.fetch_sub(1, Ordering::SeqCst);
     (result >= 0 || errno() != libc::EAGAIN).then_some(result)
+}
+
+/// The listener's own connections first, then those of slots that have ended.
+fn accept_any(socket: RawFd, address: *mut libc::sockaddr, length: *mut libc::socklen_t, flags: c_int) -> c_int {
+    let own = raw::accept(socket, address, length, flags);
+    if own >= 0 || errno() != libc::EAGAIN {
+        return own;
+    }
+    let legacy = legacy::beside(socket).map(|other| raw::accept(other, address, length, flags));
+    legacy.into_iter().find(|result| *result >= 0).unwrap_or_else(|| fail(libc::EAGAIN))
 }
 
 /// Whether a thread is between the kernel's `accept` and the noting of what it gave.

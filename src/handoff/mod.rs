@@ -19,6 +19,7 @@ mod drain;
 mod edit;
 mod gate;
 mod http1;
+mod legacy;
 mod listeners;
 mod port_set;
 mod table;
@@ -28,6 +29,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, RawFd};
 
 use crate::role::{self, Role};
+use crate::sys::limits::DescriptorLimit;
 use crate::sys::tcp;
 use crate::wire::FromWorker;
 use crate::worker::{Standing, standing};
@@ -41,6 +43,13 @@ const VARIABLE: &str = "ECEWO_CLUSTER_HANDOFF";
 /// Whether the master of a cluster started now is to hand listeners over.
 pub(crate) fn is_wanted() -> bool {
     std::env::var_os(VARIABLE).is_none_or(|value| value != "off")
+}
+
+/// The lowest number for descriptors of the library's own: near the top of those that `select` can handle, or of those that
+/// this process may have, so that programs which count on low numbers get them.
+pub(crate) fn out_of_the_way() -> RawFd {
+    let soft = DescriptorLimit::current().map_or(256, |limit| limit.soft);
+    i32::try_from(soft.min(1024)).unwrap_or(1024).saturating_sub(24).max(3)
 }
 
 /// Whether this process is a worker whose listeners are handed over. Signal-safe.

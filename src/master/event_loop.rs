@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use super::keeper::NotAListener;
+use super::keeper::{Kept, NotAListener};
 use super::targets::TargetId;
 use super::worker::{Heard, Worker};
 use super::{Master, notices, requests, targets};
@@ -13,7 +13,7 @@ use crate::log;
 use crate::sys::pidfd::Peek;
 use crate::sys::process::{Pid, WaitStatus, own_pid};
 use crate::sys::signals::Signal;
-use crate::sys::{clock, epoll, fd, spawn, zombies};
+use crate::sys::{clock, epoll, fd, spawn, tcp, zombies};
 use crate::wire::{FromMaster, FromWorker};
 
 /// What a token of the epoll set stands for. The order is that in which the news of one wait are taken: what a
@@ -310,7 +310,13 @@ impl Master {
 
     /// Workers may hold a copy of what they were given and have not taken.
     fn release(&mut self, what: Released) {
-        self.keeper.release(what);
+        let released = self.keeper.release(what);
+        match what {
+            Released::Slot(slot) | Released::One(slot, _) => {
+                released.into_iter().for_each(|kept| self.bequeath(slot, kept))
+            }
+            Released::Everything | Released::NotAdoptedBy(_) | Released::BroughtBy(_) => drop(released),
+        }
         let is_concerned = |worker: &Worker| match what {
             Released::Everything => true,
             Released::Slot(slot) => worker.key.slot() == slot,
@@ -320,6 +326,17 @@ impl Master {
         for worker in self.workers.values().filter(|worker| is_concerned(worker)) {
             // One that cannot be told has lost its channel, and will not live long.
             let _ = worker.tell(FromMaster::Forget);
+        }
+    }
+
+    /// Connections that wait where nobody will accept them any more are served by another worker.
+    fn bequeath(&self, slot: u8, kept: Kept) {
+        let serves = |key: ProcessKey| key.slot() != slot && self.core.serves(key);
+        let heir = self.keeper.user_of(kept.address, serves).and_then(|key| self.workers.get(&key.serial()));
+        // Without the filter newcomers would go on coming, and lose their connections in the end.
+        if let Some(heir) = heir.filter(|_| tcp::refuse_newcomers(kept.socket.as_raw_fd()).is_ok()) {
+            // If it cannot be told, they are lost as they would have been.
+            let _ = heir.tell_with(FromMaster::Inherit(kept.address), Some(kept.socket.as_raw_fd()));
         }
     }
 

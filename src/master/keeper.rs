@@ -62,20 +62,28 @@ impl Keeper {
         self.slots.get(&slot).map_or(&[], Vec::as_slice)
     }
 
-    pub(crate) fn release(&mut self, what: Released) {
+    /// Gives what is not kept any longer: dropped, it is closed.
+    pub(crate) fn release(&mut self, what: Released) -> Vec<Kept> {
         match what {
-            Released::Everything => self.slots.clear(),
-            Released::Slot(slot) => drop(self.slots.remove(&slot)),
-            Released::One(slot, id) => self.retain(slot, |kept| kept.id != id),
-            Released::NotAdoptedBy(key) => self.retain(key.slot(), |kept| kept.used_by == key),
-            Released::BroughtBy(key) => self.retain(key.slot(), |kept| kept.brought_by != key),
+            Released::Everything => std::mem::take(&mut self.slots).into_values().flatten().collect(),
+            Released::Slot(slot) => self.slots.remove(&slot).unwrap_or_default(),
+            Released::One(slot, id) => self.take(slot, |kept| kept.id == id),
+            Released::NotAdoptedBy(key) => self.take(key.slot(), |kept| kept.used_by != key),
+            Released::BroughtBy(key) => self.take(key.slot(), |kept| kept.brought_by == key),
         }
     }
 
-    fn retain(&mut self, slot: u8, wanted: impl FnMut(&Kept) -> bool) {
-        if let Some(kept) = self.slots.get_mut(&slot) {
-            kept.retain(wanted);
-        }
+    /// The process that listens on this address in another slot.
+    pub(crate) fn user_of(&self, address: SocketAddr, is_able: impl Fn(ProcessKey) -> bool) -> Option<ProcessKey> {
+        let all = self.slots.values().flatten().filter(|kept| kept.address == address);
+        all.map(|kept| kept.used_by).find(|key| is_able(*key))
+    }
+
+    fn take(&mut self, slot: u8, unwanted: impl FnMut(&Kept) -> bool) -> Vec<Kept> {
+        let Some(kept) = self.slots.get_mut(&slot) else { return Vec::new() };
+        let (released, left) = std::mem::take(kept).into_iter().partition(unwanted);
+        *kept = left;
+        released
     }
 }
 

@@ -1,6 +1,6 @@
 //! The master's view of one worker process: its descriptors, and what comes over its channel.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -68,8 +68,13 @@ impl Worker {
 
     /// Whether the worker could be told.
     pub(crate) fn tell(&self, message: FromMaster) -> bool {
-        let channel = self.channel.as_ref();
-        channel.is_some_and(|channel| socket::send(channel.as_raw_fd(), message.encode().bytes(), None).is_ok())
+        self.tell_with(message, None)
+    }
+
+    /// The same with a duplicate of a descriptor.
+    pub(crate) fn tell_with(&self, message: FromMaster, descriptor: Option<RawFd>) -> bool {
+        let send = |channel: &OwnedFd| socket::send(channel.as_raw_fd(), message.encode().bytes(), descriptor);
+        self.channel.as_ref().is_some_and(|channel| send(channel).is_ok())
     }
 
     /// Tells the worker to send itself signals that the master may not send.

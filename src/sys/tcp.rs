@@ -118,6 +118,28 @@ pub(crate) fn unread(socket: RawFd) -> usize {
     if result == 0 { usize::try_from(count).unwrap_or(0) } else { 0 }
 }
 
+/// Lets a listener take no more newcomers, but finish the handshakes that have begun: their packets are dropped before
+/// they are seen, and TCP tries again a second later. Other sockets on the same port are not concerned.
+pub(crate) fn refuse_newcomers(listener: RawFd) -> io::Result<()> {
+    /// Where the flags are in a TCP header (RFC 9293), and two of them.
+    const FLAGS_AT: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    let instruction = |code: u32, yes, no, k| libc::sock_filter { code: code as u16, jt: yes, jf: no, k };
+    let mut program = [
+        instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, FLAGS_AT),
+        instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, SYN | ACK),
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, SYN),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX),
+    ];
+    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    let (place, length) = ((&raw const filter).cast(), size_of_val(&filter) as libc::socklen_t);
+    // SAFETY: the program and its description are valid for the call, which copies them.
+    let result = unsafe { libc::setsockopt(listener, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, place, length) };
+    super::check(result.into()).map(drop)
+}
+
 /// Lets a connection's reader see the end of the input. What still comes is delivered before it. Signal-safe.
 pub(crate) fn end_input(socket: RawFd) {
     // SAFETY: numbers only. Past the assisted call.

@@ -4,7 +4,7 @@
 //! It is there from before `main` on, blocks every signal, and needs nothing of the program's threads: it works in a
 //! worker that hangs.
 
-use std::os::fd::{IntoRawFd, RawFd};
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::identity::{Identity, Standing, standing};
@@ -106,8 +106,8 @@ impl Watch {
         }
         let mut buffer = [0; MAX_LENGTH];
         match socket::receive(self.identity.channel(), &mut buffer) {
-            socket::Received::Message { length, .. } => {
-                self.obey(FromMaster::decode(buffer.get(..length).unwrap_or_default()));
+            socket::Received::Message { length, mut descriptors, .. } => {
+                self.obey(FromMaster::decode(buffer.get(..length).unwrap_or_default()), descriptors.pop());
                 Verdict::GoOn
             }
             socket::Received::Nothing => Verdict::GoOn,
@@ -115,7 +115,7 @@ impl Watch {
         }
     }
 
-    fn obey(&mut self, message: Decoded<FromMaster>) {
+    fn obey(&mut self, message: Decoded<FromMaster>, descriptor: Option<OwnedFd>) {
         match message {
             Decoded::Message(FromMaster::Signal(number)) => {
                 if let Some(signal) = Signal::new(number.into()) {
@@ -124,6 +124,11 @@ impl Watch {
             }
             Decoded::Message(FromMaster::Drain) => self.handoff.begin(),
             Decoded::Message(FromMaster::Forget) => handoff::forget_inherited(),
+            Decoded::Message(FromMaster::Inherit(address)) => {
+                if let Some(socket) = descriptor {
+                    self.handoff.inherit(address, socket);
+                }
+            }
             // A second welcome, or what only a newer master says, changes nothing.
             Decoded::Message(FromMaster::Welcome(_) | FromMaster::Adopt(_)) | Decoded::Unknown => {}
             Decoded::Malformed => log::warning!("a message from the master made no sense and was passed over"),

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::handoff;
 use crate::sys::fd::{self, FileIdentity};
-use crate::sys::limits::DescriptorLimit;
 use crate::sys::{process, socket};
 use crate::wire::{Decoded, Encoded, FromMaster, FromWorker, MAX_LENGTH};
 
@@ -120,7 +119,8 @@ fn receive((number, inode): (RawFd, u64)) -> Option<Identity> {
     }
     // Out of the way of programs that count on the lowest numbers; and it grows the descriptor table once, while
     // there is one thread: later that would cost every thread milliseconds.
-    let high = fd::duplicate_from(number, out_of_the_way()).or_else(|_| fd::duplicate_from(number, number)).ok()?;
+    let high =
+        fd::duplicate_from(number, handoff::out_of_the_way()).or_else(|_| fd::duplicate_from(number, number)).ok()?;
     fd::close_inherited(number);
     let mut buffer = [0; MAX_LENGTH];
     let socket::Received::Message { length, truncated: false, mut descriptors } =
@@ -132,10 +132,11 @@ fn receive((number, inode): (RawFd, u64)) -> Option<Identity> {
         return None;
     };
     if welcome.handoff {
-        handoff::prepare(out_of_the_way());
+        handoff::prepare(handoff::out_of_the_way());
         handoff::inherit(receive_listeners(high.as_raw_fd(), welcome.listeners));
     }
-    let master = descriptors.pop().and_then(|pidfd| fd::duplicate_from(pidfd.as_raw_fd(), out_of_the_way()).ok());
+    let master =
+        descriptors.pop().and_then(|pidfd| fd::duplicate_from(pidfd.as_raw_fd(), handoff::out_of_the_way()).ok());
     Some(Identity {
         id: welcome.id,
         count: welcome.count,
@@ -164,19 +165,13 @@ fn receive_listeners(channel: RawFd, count: u16) -> Vec<(SocketAddr, OwnedFd)> {
             match FromMaster::decode(buffer.get(..length)?) {
                 Decoded::Message(FromMaster::Adopt(address)) => {
                     let listener = descriptors.pop()?;
-                    let high = fd::duplicate_from(listener.as_raw_fd(), out_of_the_way()).unwrap_or(listener);
+                    let high = fd::duplicate_from(listener.as_raw_fd(), handoff::out_of_the_way()).unwrap_or(listener);
                     Some((address, high))
                 }
                 Decoded::Message(_) | Decoded::Unknown | Decoded::Malformed => None,
             }
         })
         .collect()
-}
-
-/// Near the top of the numbers that `select` can handle, or of what this process may open.
-fn out_of_the_way() -> RawFd {
-    let soft = DescriptorLimit::current().map_or(256, |limit| limit.soft);
-    i32::try_from(soft.min(1024)).unwrap_or(1024).saturating_sub(16).max(3)
 }
 
 fn forget(variable: &str) {
