@@ -17,6 +17,8 @@ const LET_GO: u32 = 1;
 const ANNOUNCED: u32 = 2;
 /// In the flags: the end of the input was kept from the program until its answer is written.
 const OWES_END: u32 = 4;
+/// In the flags: something was said that could not be counted.
+const CONFUSED: u32 = 8;
 
 /// How long a connection may lie quiet before it is let go: a client that has just had an answer may be about to ask again.
 const QUIET: Duration = Duration::from_millis(8);
@@ -157,6 +159,9 @@ impl Connection {
         if flags & LET_GO != 0 {
             return Look::Again(SOON);
         }
+        if flags & CONFUSED != 0 {
+            return Look::Leave;
+        }
         let Some(state) = self.with(|exchange| exchange.state()) else { return Look::Again(SOON) };
         let quiet_for = self.quiet_for(now);
         match state {
@@ -212,8 +217,7 @@ impl Connection {
         while self.busy.swap(true, Ordering::Acquire) {
             attempts += 1;
             if attempts > ATTEMPTS {
-                // Like a message that nobody has counted: it will look busy for good.
-                add(&self.received, usize::MAX / 2);
+                self.flags.fetch_or(CONFUSED, Ordering::AcqRel);
                 return None;
             }
             std::hint::spin_loop();

@@ -10,8 +10,8 @@ use crate::sys::fd::{self, FileIdentity};
 use crate::sys::tcp;
 use crate::wire::ListenerId;
 
-/// Most sockets that are kept for one slot. A worker gets as many descriptors beside its program's own.
-const MOST_PER_SLOT: usize = 256;
+/// Most sockets that are kept for one slot. All of them have to fit into a new worker's channel before it runs.
+const MOST_PER_SLOT: usize = 128;
 
 /// A listening socket that is kept.
 #[derive(Debug)]

@@ -152,7 +152,11 @@ impl Launcher {
         let listeners = u16::try_from(kept.len()).unwrap_or(u16::MAX);
         let pidfd = self.own_pidfd.as_ref().map(AsRawFd::as_raw_fd);
         send(FromMaster::Welcome(Welcome { id, listeners, ..self.welcome }), pidfd)?;
-        kept.iter().try_for_each(|kept| send(FromMaster::Adopt(kept.address), Some(kept.socket.as_raw_fd())))
+        for kept in kept {
+            // One that cannot be sent (the channel is full, too many descriptors are in flight) is opened anew by the program.
+            let _ = send(FromMaster::Adopt(kept.address), Some(kept.socket.as_raw_fd()));
+        }
+        Ok(())
     }
 
     fn environment_of(&self, id: u8, channel: &OwnedFd) -> io::Result<Vec<CString>> {
