@@ -62,9 +62,11 @@ struct Exchange {
 pub(super) enum Look {
     /// The program has closed it.
     Gone,
+    /// It was let go just now: the program is about to close it.
+    LetGo,
     /// It is to be looked at again, so much later.
     Again(Duration),
-    /// It was let go, or is none of the library's business: the program or its client ends it.
+    /// It is none of the library's business: the program or its client ends it.
     Leave,
 }
 
@@ -189,7 +191,7 @@ impl Connection {
         }
         self.flags.fetch_or(LET_GO, Ordering::AcqRel);
         tcp::end_input(socket);
-        Look::Again(SOON)
+        Look::LetGo
     }
 
     /// For how long nothing was said, as far as this has been watched.

@@ -24,6 +24,9 @@ const PERIOD: Duration = Duration::from_millis(5);
 const LEAST_BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 /// How soon after the start of the drain the guard looks at connections that no epoll set is known to have.
 const TIME_TO_REGISTER: Duration = Duration::from_millis(4);
+/// So many connections the guard lets go at each look. More threads that wake up at once would be in each other's way, and the
+/// time between the end of the input and the closing is when a client's next request is missed.
+const MOST_AT_A_TIME: u32 = 32;
 /// The longest between two looks for closed listeners.
 const LONGEST_SUSPICION: Duration = Duration::from_secs(1);
 
@@ -117,15 +120,17 @@ impl Guard {
     fn look_at_drain(&mut self, since: Duration) -> Option<Duration> {
         let now = clock::monotonic();
         let mut some_left = gate::is_accepting() || (!children::is_child() && children::some_are_busy());
+        let is_registered_by_now = now.saturating_sub(since) >= TIME_TO_REGISTER;
+        let mut let_go = 0;
         for (socket, entry) in connection::each() {
-            if entry.connection.home().is_none() && now.saturating_sub(since) >= TIME_TO_REGISTER {
-                let cookie = entry.cookie.load(Ordering::Acquire);
-                if entry.connection.look(socket, cookie, now) == Look::Gone {
-                    entry.set_kind(Kind::Other);
-                    continue;
+            some_left = true;
+            if entry.connection.home().is_none() && is_registered_by_now && let_go < MOST_AT_A_TIME {
+                match entry.connection.look(socket, entry.cookie.load(Ordering::Acquire), now) {
+                    Look::Gone => entry.set_kind(Kind::Other),
+                    Look::LetGo => let_go += 1,
+                    Look::Again(_) | Look::Leave => {}
                 }
             }
-            some_left = true;
         }
         if !some_left && !std::mem::replace(&mut self.has_told, true) {
             if !children::is_child() {
@@ -166,6 +171,7 @@ pub(super) fn look_at_set(set: RawFd) -> Option<Duration> {
         }
         match entry.connection.look(socket, entry.cookie.load(Ordering::Acquire), now) {
             Look::Gone => entry.set_kind(Kind::Other),
+            Look::LetGo => next = Some(next.map_or(PERIOD, |next| next.min(PERIOD))),
             Look::Again(time) => next = Some(next.map_or(time, |next| next.min(time))),
             Look::Leave => next = Some(next.unwrap_or(PERIOD)),
         }

@@ -311,11 +311,14 @@ impl Master {
     /// Workers may hold a copy of what they were given and have not taken.
     fn release(&mut self, what: Released) {
         let released = self.keeper.release(what);
-        match what {
-            Released::Slot(slot) | Released::One(slot, _) => {
-                released.into_iter().for_each(|kept| self.bequeath(slot, kept))
-            }
-            Released::Everything | Released::NotAdoptedBy(_) | Released::BroughtBy(_) => drop(released),
+        let slot = match what {
+            Released::Slot(slot) | Released::One(slot, _) => Some(slot),
+            Released::NotAdoptedBy(key) | Released::BroughtBy(key) => Some(key.slot()),
+            // Nobody is to serve any more.
+            Released::Everything => None,
+        };
+        if let Some(slot) = slot {
+            released.into_iter().for_each(|kept| self.bequeath(slot, kept));
         }
         let is_concerned = |worker: &Worker| match what {
             Released::Everything => true,
