@@ -11,11 +11,9 @@ use nix::sys::signal::Signal;
 use crate::case::Act;
 use crate::outcome::Loss;
 use crate::plan::Kind;
-use crate::scene::Scene;
+use crate::scene::{Kill, Scene};
 use crate::server::counts;
 
-/// What may become of a request that a killed process was handling.
-const HANDLED: [Loss; 4] = [Loss::Fresh, Loss::Broken, Loss::PipelineCut, Loss::RetryFailed];
 /// What may become of a request when the server goes down on purpose.
 const GOING_DOWN: [Loss; 4] = [Loss::Refused, Loss::NoConnection, Loss::Fresh, Loss::RetryFailed];
 
@@ -77,8 +75,14 @@ fn kill(scene: &mut Scene) -> Result<()> {
         let stats = scene.server.stats()?;
         let pid = *stats.pids.get(fastrand::usize(0..stats.pids.len())).context("no workers")?;
         scene.restarts.push((Instant::now(), Duration::ZERO));
+        // Half of them are stopped first: what comes then is in its queue for certain, and must survive it.
+        let stopped = fastrand::bool().then(Instant::now);
+        if stopped.is_some() {
+            scene.server.signal_worker(pid, Signal::SIGSTOP)?;
+            pause(30, 60);
+        }
+        scene.kills.push(Kill { stopped, at: Instant::now() });
         scene.server.signal_worker(pid, Signal::SIGKILL)?;
-        scene.allow(&HANDLED, scene.clients());
         scene.server.wait_for(Duration::from_secs(10), "a killed worker's replacement", |events| {
             let (now_starts, now_exits) = counts(events);
             now_starts > starts && now_exits > exits
@@ -127,9 +131,10 @@ fn kill_any(scene: &mut Scene) {
     let mut ours = scene.server.ours();
     let master = scene.server.pid().as_raw() as u32;
     ours.retain(|pid| *pid != master);
+    let at = Instant::now();
     let killed = fastrand::choice(ours).is_some_and(|pid| scene.server.signal_worker(pid, Signal::SIGKILL).is_ok());
     if killed {
-        scene.allow(&HANDLED, scene.clients());
+        scene.kills.push(Kill { stopped: None, at });
     }
 }
 

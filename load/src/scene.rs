@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use crate::case::Case;
 use crate::connection::Targets;
 use crate::engine::Load;
-use crate::outcome::Loss;
+use crate::outcome::{Loss, LostRequest};
 use crate::plan::Kind;
 use crate::server::{Server, Start, counts};
 use crate::tally::Tally;
@@ -48,8 +48,35 @@ pub struct Scene {
     load: Option<Load>,
     /// Losses that the case permits.
     pub allowed: BTreeMap<Loss, u64>,
+    /// Processes that were killed.
+    pub kills: Vec<Kill>,
     started: Instant,
 }
+
+/// A process that was killed, perhaps after it had been stopped for a while.
+#[derive(Debug, Clone, Copy)]
+pub struct Kill {
+    /// Whatever came to it from now on was in its queue.
+    pub stopped: Option<Instant>,
+    /// SIGKILL.
+    pub at: Instant,
+}
+
+/// The clients notice a death within this time, even on a machine that is busy.
+const NOTICED: Duration = Duration::from_millis(60);
+/// From SIGSTOP on, this long may a process go on.
+const STOPS: Duration = Duration::from_millis(5);
+
+impl Kill {
+    /// Whether it may be the cause of this loss: the request was being handled in the killed process.
+    fn excuses(&self, lost: &LostRequest) -> bool {
+        let was_queued = self.stopped.is_some_and(|stopped| lost.sent > stopped + STOPS);
+        HANDLED.contains(&lost.loss) && lost.at >= self.at && lost.at <= self.at + NOTICED && !was_queued
+    }
+}
+
+/// What may become of a request that a killed process was handling.
+const HANDLED: [Loss; 4] = [Loss::Fresh, Loss::Broken, Loss::PipelineCut, Loss::RetryFailed];
 
 /// Room for what a machine is slow at, beside the times that the contract names.
 const SLACK: Duration = Duration::from_secs(5);
@@ -65,6 +92,7 @@ impl Scene {
             program: &setting.program,
             arguments: &arguments,
             workers: setting.workers,
+            ports_after: if case.multi { u16::from(setting.workers) + 1 } else { 0 },
             shutdown_ms: case.shutdown_ms,
             handoff_off: case.handoff_off,
         })?;
@@ -76,6 +104,7 @@ impl Scene {
             tally: Tally::default(),
             load: None,
             allowed: BTreeMap::new(),
+            kills: Vec::new(),
             started: Instant::now(),
         })
     }
@@ -201,8 +230,14 @@ impl Scene {
     pub fn judge(&mut self) -> Result<()> {
         crate::opaque_ends::judge(self);
         let mut faults = Vec::new();
+        let (kills, details) = (&self.kills, &self.tally.details);
+        let excused = |loss| {
+            let of_kind = details.iter().filter(|lost| lost.loss == loss);
+            of_kind.filter(|lost| kills.iter().any(|kill| kill.excuses(lost))).count() as u64
+        };
         for loss in Loss::ALL {
             let (lost, allowed) = (self.tally.lost_by(loss), self.allowed.get(&loss).copied().unwrap_or(0));
+            let allowed = allowed.saturating_add(excused(loss));
             if lost > allowed && !self.case.handoff_off {
                 faults.push(format!("{lost} {loss} ({allowed} allowed)"));
             }
@@ -214,5 +249,31 @@ impl Scene {
             faults.push("no request was answered".to_owned());
         }
         if faults.is_empty() { Ok(()) } else { bail!("{}", faults.join("; ")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_excuses_what_was_being_handled_and_nothing_else() {
+        let zero = Instant::now();
+        let at = |ms| zero + Duration::from_millis(ms);
+        let lost = |loss, sent, noticed| LostRequest {
+            at: at(noticed),
+            sent: at(sent),
+            loss,
+            client: "new",
+            pid: 0,
+            detail: String::new(),
+        };
+        let kill = Kill { stopped: Some(at(100)), at: at(150) };
+        assert!(kill.excuses(&lost(Loss::Fresh, 99, 151)));
+        assert!(!kill.excuses(&lost(Loss::Fresh, 120, 151)), "it was in the queue");
+        assert!(!kill.excuses(&lost(Loss::Fresh, 99, 140)), "it was lost before");
+        assert!(!kill.excuses(&lost(Loss::Fresh, 99, 300)), "it was lost later");
+        assert!(!kill.excuses(&lost(Loss::Refused, 99, 151)));
+        assert!(Kill { stopped: None, ..kill }.excuses(&lost(Loss::Broken, 120, 151)));
     }
 }

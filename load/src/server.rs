@@ -91,6 +91,8 @@ pub struct Start<'a> {
     pub arguments: &'a [String],
     /// So many workers.
     pub workers: u8,
+    /// So many ports after the cluster's must be free, too.
+    pub ports_after: u16,
     /// Its time-out for stopping, in milliseconds.
     pub shutdown_ms: u32,
     /// `ECEWO_CLUSTER_HANDOFF=off`.
@@ -106,7 +108,7 @@ impl Server {
         // A copy, so that a scenario can deploy a broken one in its place.
         let program = folder.join("server");
         std::fs::copy(how.program, &program).with_context(|| format!("cannot copy {}", how.program.display()))?;
-        let port = free_ports(how.workers)?;
+        let port = free_ports(how.ports_after)?;
         let mut command = Command::new(&program);
         command
             .arg(format!("port={port}"))
@@ -322,12 +324,12 @@ fn understand(line: &str) -> Option<Said> {
     })
 }
 
-/// A port that is free and has so many free ones (and two) after it: some servers use them.
-fn free_ports(workers: u8) -> Result<u16> {
+/// A port that is free, and so many after it.
+fn free_ports(after: u16) -> Result<u16> {
     for _ in 0..200 {
         let first = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
         let port = first.local_addr()?.port();
-        let last = port.checked_add(u16::from(workers) + 2);
+        let last = port.checked_add(after);
         let is_free = |port| TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).is_ok();
         if last.is_some_and(|last| (port + 1..=last).all(is_free)) {
             return Ok(port);
