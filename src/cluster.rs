@@ -210,6 +210,7 @@ impl Builder {
             respawn_delay: self.respawn_delay.min(LONGEST),
             respawn_window: self.respawn_window.min(LONGEST),
             respawn_max_crashes: self.respawn_max_crashes.get(),
+            handoff: handoff::is_wanted(),
         };
         let lone_worker = lone_worker(&self.arguments);
         Ok(Cluster { settings, callbacks: self.callbacks, arguments: self.arguments, lone_worker })

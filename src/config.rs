@@ -57,4 +57,6 @@ pub(crate) struct Settings {
     pub(crate) respawn_delay: Duration,
     pub(crate) respawn_window: Duration,
     pub(crate) respawn_max_crashes: u8,
+    /// Whether listeners are handed over and old workers drained (contract 6.6).
+    pub(crate) handoff: bool,
 }

@@ -45,6 +45,8 @@ pub(crate) fn become_worker(port: u16, count: u8, id: u8) {
 
 /// The process is as it was before.
 pub(crate) fn release() {
+    // First: who finds a role still finds what belongs to it.
+    ROLE.store(NONE, Ordering::Release);
     take(NONE, 0, 0, 0);
 }
 

@@ -26,8 +26,12 @@ pub(crate) enum FromWorker {
     Born,
     /// The program has called `cluster_init`.
     Joined,
-    /// A TCP socket listens on this address.
+    /// A TCP socket listens on this address. A duplicate of it comes along, for the master to keep.
     Listening(SocketAddr),
+    /// The program has closed a listener of its own accord.
+    Closed(SocketAddr, ListenerId),
+    /// After [`FromMaster::Drain`]: no connection is left whose request would be lost.
+    Drained,
     /// Binding a TCP socket to this address failed with this errno.
     BindFailed(SocketAddr, i32),
     /// It cannot be a worker, for the thread that watches its master could not be started; the errno. It ends now.
@@ -41,7 +45,17 @@ pub(crate) enum FromMaster {
     Welcome(Welcome),
     /// Send yourself this signal: the master may not.
     Signal(u8),
+    /// A listener of an earlier worker of the slot, which comes along. Right after the welcome, as many as that says.
+    Adopt(SocketAddr),
+    /// Take no more connections, and finish those that there are.
+    Drain,
+    /// Close what came along and was not adopted.
+    Forget,
 }
+
+/// What tells one socket from another: its inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ListenerId(pub(crate) u64);
 
 /// What a worker has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +64,10 @@ pub(crate) struct Welcome {
     pub(crate) count: u8,
     pub(crate) port: u16,
     pub(crate) shutdown_timeout_ms: u32,
+    /// Whether listeners are handed over and connections drained (contract 6.6).
+    pub(crate) handoff: bool,
+    /// So many [`FromMaster::Adopt`] follow.
+    pub(crate) listeners: u16,
 }
 
 /// A message as it is sent: made on the stack, so that a signal handler may make one.
@@ -114,8 +132,13 @@ mod kind {
     pub(super) const LISTENING: u8 = 3;
     pub(super) const BIND_FAILED: u8 = 4;
     pub(super) const UNGUARDED: u8 = 5;
+    pub(super) const CLOSED: u8 = 6;
+    pub(super) const DRAINED: u8 = 7;
     pub(super) const WELCOME: u8 = 64;
     pub(super) const SIGNAL: u8 = 65;
+    pub(super) const ADOPT: u8 = 66;
+    pub(super) const DRAIN: u8 = 67;
+    pub(super) const FORGET: u8 = 68;
 }
 
 impl FromWorker {
@@ -128,6 +151,13 @@ impl FromWorker {
                 message.put_address(address);
                 message
             }
+            Self::Closed(address, ListenerId(id)) => {
+                let mut message = Encoded::new(kind::CLOSED);
+                message.put_address(address);
+                message.put(&id.to_le_bytes());
+                message
+            }
+            Self::Drained => Encoded::new(kind::DRAINED),
             Self::BindFailed(address, errno) => {
                 let mut message = Encoded::new(kind::BIND_FAILED);
                 message.put_address(address);
@@ -152,6 +182,11 @@ impl FromWorker {
                 Some(address(body).zip(errno).map(|(address, errno)| Self::BindFailed(address, errno)))
             }
             kind::UNGUARDED => Some(bytes::<4>(body, 0).map(i32::from_le_bytes).map(Self::Unguarded)),
+            kind::CLOSED => {
+                let id = bytes::<8>(body, ADDRESS).map(u64::from_le_bytes).map(ListenerId);
+                Some(address(body).zip(id).map(|(address, id)| Self::Closed(address, id)))
+            }
+            kind::DRAINED => Some(Some(Self::Drained)),
             _ => None,
         })
     }
@@ -165,8 +200,17 @@ impl FromMaster {
                 message.put(&[welcome.id, welcome.count]);
                 message.put(&welcome.port.to_le_bytes());
                 message.put(&welcome.shutdown_timeout_ms.to_le_bytes());
+                message.put(&[welcome.handoff.into(), 0]);
+                message.put(&welcome.listeners.to_le_bytes());
                 message
             }
+            Self::Adopt(address) => {
+                let mut message = Encoded::new(kind::ADOPT);
+                message.put_address(address);
+                message
+            }
+            Self::Drain => Encoded::new(kind::DRAIN),
+            Self::Forget => Encoded::new(kind::FORGET),
             Self::Signal(number) => {
                 let mut message = Encoded::new(kind::SIGNAL);
                 message.put(&[number]);
@@ -179,6 +223,9 @@ impl FromMaster {
         decode(datagram, |kind, body| match kind {
             kind::WELCOME => Some(welcome(body).map(Self::Welcome)),
             kind::SIGNAL => Some(bytes::<1>(body, 0).map(|[number]| Self::Signal(number))),
+            kind::ADOPT => Some(address(body).map(Self::Adopt)),
+            kind::DRAIN => Some(Some(Self::Drain)),
+            kind::FORGET => Some(Some(Self::Forget)),
             _ => None,
         })
     }
@@ -217,12 +264,18 @@ fn welcome(body: &[u8]) -> Option<Welcome> {
     let [id, count] = bytes(body, 0)?;
     let port = u16::from_le_bytes(bytes(body, 2)?);
     let shutdown_timeout_ms = u32::from_le_bytes(bytes(body, 4)?);
-    (id < count && port != 0).then_some(Welcome { id, count, port, shutdown_timeout_ms })
+    let [handoff, _] = bytes(body, 8)?;
+    let listeners = u16::from_le_bytes(bytes(body, 10)?);
+    let handoff = handoff != 0;
+    (id < count && port != 0).then_some(Welcome { id, count, port, shutdown_timeout_ms, handoff, listeners })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WELCOME: Welcome =
+        Welcome { id: 0, count: 1, port: 65535, shutdown_timeout_ms: u32::MAX, handoff: true, listeners: 0 };
 
     fn samples() -> Vec<FromWorker> {
         let v4 = "127.0.0.1:3000".parse().unwrap();
@@ -234,6 +287,8 @@ mod tests {
             FromWorker::Listening(v6),
             FromWorker::BindFailed(v6, libc::EADDRINUSE),
             FromWorker::Unguarded(libc::EAGAIN),
+            FromWorker::Closed(v6, ListenerId(u64::MAX)),
+            FromWorker::Drained,
         ]
     }
 
@@ -246,8 +301,11 @@ mod tests {
 
     #[test]
     fn what_the_master_sends_arrives() {
-        let welcome = Welcome { id: 254, count: 255, port: 65535, shutdown_timeout_ms: u32::MAX };
-        for message in [FromMaster::Welcome(welcome), FromMaster::Signal(64)] {
+        let mut welcome = WELCOME;
+        (welcome.id, welcome.count, welcome.listeners) = (254, 255, 513);
+        let address = "[::1]:3000".parse().unwrap();
+        let others = [FromMaster::Signal(64), FromMaster::Adopt(address), FromMaster::Drain, FromMaster::Forget];
+        for message in [FromMaster::Welcome(welcome)].into_iter().chain(others) {
             assert_eq!(FromMaster::decode(message.encode().bytes()), Decoded::Message(message));
         }
     }
@@ -277,7 +335,7 @@ mod tests {
         family[HEADER] = 5;
         assert_eq!(FromWorker::decode(&family), Decoded::Malformed);
         assert_eq!(FromWorker::decode(b"GET / HTTP/1.1\r\n"), Decoded::Malformed);
-        let strange = Welcome { id: 3, count: 3, port: 1, shutdown_timeout_ms: 0 };
+        let strange = Welcome { id: 3, count: 3, ..WELCOME };
         assert_eq!(FromMaster::decode(FromMaster::Welcome(strange).encode().bytes()), Decoded::Malformed);
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{End, ProcessKey, SpawnError};
+use crate::wire::ListenerId;
 
 /// Which program file a new process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,18 +29,38 @@ pub(crate) enum Effect {
     Spawn(ProcessKey, Image),
     /// Tell a process to stop, unless the program's own `cluster_signal_workers` has done so.
     Stop(ProcessKey, StopSignal),
+    /// Tell a process to take no more connections and to finish those that it has. An [`super::Event::Drained`] must
+    /// follow, at once if it cannot be told.
+    Drain(ProcessKey),
     /// Kill a process.
     Kill(ProcessKey),
     /// The process has become ready: signals that waited for this may reach it.
     Ready(ProcessKey),
     /// The process has become the worker of its slot: its image is now the slot's.
     Promoted(ProcessKey),
+    /// Let go of kept listening sockets.
+    Release(Released),
     /// Call the program's `on_start`.
     CallOnStart(u8),
     /// Call the program's `on_exit`.
     CallOnExit { worker: u8, end: End, crash: bool },
     /// Tell the operator.
     Report(Notice),
+}
+
+/// Which listening sockets are not kept any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Released {
+    /// All of them.
+    Everything,
+    /// A slot's: nobody will serve there, or not soon.
+    Slot(u8),
+    /// One that its worker has closed.
+    One(u8, ListenerId),
+    /// Those of its slot that this process has not adopted.
+    NotAdoptedBy(ProcessKey),
+    /// Those that came from this process, which never became its slot's worker.
+    BroughtBy(ProcessKey),
 }
 
 /// What an operator reads on stderr.

@@ -37,6 +37,7 @@ impl Supervisor {
         }
         if slot.is_candidate(key) {
             slot.candidate = None;
+            self.release_brought_by(key);
             self.candidate_failed(key.slot(), DeployFailure::Ended(end));
         } else if slot.is_retiring(key) {
             slot.retiring = None;
@@ -54,6 +55,7 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
         if slot.is_candidate(key) {
             let attempts = slot.candidate.take().map_or(0, |candidate| candidate.failed_attempts);
+            self.release_brought_by(key);
             return self.candidate_not_made(key.slot(), error, attempts);
         }
         if slot.is_retiring(key) {
@@ -97,7 +99,7 @@ impl Supervisor {
             return;
         }
         process.condemned = true;
-        self.retire(key);
+        self.dismiss(key);
     }
 
     pub(super) fn report_if_all_down(&mut self) {
@@ -118,10 +120,11 @@ impl Supervisor {
     }
 
     fn worker_ended(&mut self, key: ProcessKey, end: End) {
-        let port = self.settings.port.get();
+        let (now, port) = (self.now, self.settings.port.get());
         let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
         let Occupancy::Process(process) = std::mem::replace(&mut slot.occupancy, Occupancy::Ended) else { return };
         slot.remember_addresses(&process, port);
+        slot.vacant_since = Some(now);
         slot.exit_status = end.exit_status();
         let crash = !self.is_stopping() && is_crash(&process, end);
         if crash {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{ProcessKey, StopSignal};
+use crate::wire::ListenerId;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,13 @@ pub(crate) struct BindError {
     pub(crate) in_use: bool,
 }
 
+/// A listening socket: where, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listener {
+    pub(crate) address: SocketAddr,
+    pub(crate) id: ListenerId,
+}
+
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -55,6 +63,10 @@ pub(crate) enum Event {
     Joined(ProcessKey),
     Listening(ProcessKey, SocketAddr),
     BindFailed(ProcessKey, BindError),
+    /// The program has closed a listener of its own accord.
+    Closed(ProcessKey, Listener),
+    /// After [`super::Effect::Drain`]: nothing is left to finish, or the process cannot be told.
+    Drained(ProcessKey),
     /// What the worker sent cannot come from the library; its channel is closed.
     ChannelBroken(ProcessKey),
     Ended(ProcessKey, End),

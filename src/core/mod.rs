@@ -11,6 +11,7 @@ mod crash_window;
 mod effect;
 mod endings;
 mod event;
+mod listeners;
 mod process;
 mod restart;
 mod shutdown;
@@ -20,8 +21,8 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use effect::{DeployFailure, Effect, Image, Notice, StopSignal};
-pub(crate) use event::{BindError, End, Event, SpawnError};
+pub(crate) use effect::{DeployFailure, Effect, Image, Notice, Released, StopSignal};
+pub(crate) use event::{BindError, End, Event, Listener, SpawnError};
 pub(crate) use process::ProcessKey;
 pub(crate) use slot::{Status, WorkerView};
 pub(crate) use startup::StartupFailure;

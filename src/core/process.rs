@@ -67,8 +67,12 @@ pub(crate) struct Process {
     pub(crate) told_to_stop: bool,
     /// Whether it broke the rules of the channel: then every end is a crash.
     pub(crate) condemned: bool,
+    /// It drains until then at the longest; then it gets SIGTERM.
+    pub(crate) drains_until: Option<Time>,
     /// When it is killed, if it is still there.
     pub(crate) kill_at: Option<Time>,
+    /// When the listeners are let go that it was given and has not taken.
+    pub(crate) adopts_until: Option<Time>,
     /// Whether `on_start` was called for it: then `on_exit` will be.
     pub(crate) announced: bool,
     /// Whether it takes over from one that crashed.
@@ -91,7 +95,9 @@ impl Process {
             stuck: false,
             told_to_stop: false,
             condemned: false,
+            drains_until: None,
             kill_at: None,
+            adopts_until: None,
             announced: false,
             is_respawn: false,
             failed_attempts: 0,
@@ -113,6 +119,18 @@ impl Process {
         if self.listening.len() < MAX_LISTENERS {
             self.listening.push(address);
         }
+    }
+
+    /// One listener on this address fewer.
+    pub(crate) fn closes(&mut self, address: SocketAddr) {
+        if let Some(index) = self.listening.iter().position(|known| *known == address) {
+            self.listening.swap_remove(index);
+        }
+    }
+
+    /// Whether it does what a worker is for.
+    pub(crate) fn serves(&self) -> bool {
+        self.ready && !self.has_to_go() && !self.condemned
     }
 
     pub(crate) fn listens_on_port(&self, port: u16) -> bool {

@@ -91,6 +91,10 @@ pub(crate) struct Slot {
     pub(crate) took: Option<Duration>,
     /// Whether a process has ever been this slot's worker: the next one is a replacement then.
     pub(crate) has_run: bool,
+    /// Whether listening sockets of it are kept.
+    pub(crate) has_listeners: bool,
+    /// Since when nobody serves in it.
+    pub(crate) vacant_since: Option<Time>,
     /// During the start: whether `cluster_init` need not wait for it any more.
     pub(crate) settled: bool,
 }
@@ -118,6 +122,8 @@ impl Slot {
             inherited: None,
             took: None,
             has_run: false,
+            has_listeners: false,
+            vacant_since: None,
             settled: false,
         }
     }
@@ -156,11 +162,20 @@ impl Slot {
 
     /// Whether nothing will run here any more without a graceful restart.
     pub(crate) fn is_final(&self) -> bool {
-        let down = match self.occupancy {
+        self.is_down() && self.candidate.is_none() && self.retiring.is_none()
+    }
+
+    /// Whether its worker does what a worker is for.
+    pub(crate) fn serves(&self) -> bool {
+        self.worker().is_some_and(Process::serves)
+    }
+
+    /// Whether nothing will run here any more, unless a replacement is on its way.
+    pub(crate) fn is_down(&self) -> bool {
+        match self.occupancy {
             Occupancy::Ended | Occupancy::Crashed | Occupancy::Disabled => true,
             Occupancy::Vacant | Occupancy::Process(_) | Occupancy::Waiting { .. } | Occupancy::AwaitingRestart => false,
-        };
-        down && self.candidate.is_none() && self.retiring.is_none()
+        }
     }
 
     pub(crate) fn status(&self) -> Status {

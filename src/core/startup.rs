@@ -132,6 +132,7 @@ impl Supervisor {
     pub(super) fn end_everything(&mut self, signal: StopSignal) {
         self.restart = None;
         self.restart_pending = false;
+        self.release_everything();
         for slot in self.slots.values_mut() {
             match slot.occupancy {
                 Occupancy::Vacant | Occupancy::Waiting { .. } | Occupancy::AwaitingRestart => {
@@ -140,7 +141,8 @@ impl Supervisor {
                 Occupancy::Process(_) | Occupancy::Ended | Occupancy::Crashed | Occupancy::Disabled => {}
             }
             for process in slot.processes_mut() {
-                if !process.told_to_stop || signal == StopSignal::Kill {
+                let drains = process.drains_until.take().is_some();
+                if !process.told_to_stop || drains || signal == StopSignal::Kill {
                     process.told_to_stop = true;
                     self.effects.push(Effect::Stop(process.key, signal));
                 }

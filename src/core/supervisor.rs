@@ -71,12 +71,15 @@ impl Supervisor {
                 self.listening(key, address);
             }
             Event::BindFailed(key, error) => self.bind_failed(key, error),
+            Event::Closed(key, listener) => self.closed(key, listener),
+            Event::Drained(key) => self.drained(key),
             Event::ChannelBroken(key) => self.channel_broken(key),
             Event::Ended(key, end) => self.ended(key, end),
             Event::StopRequested(signal) => self.stop(signal),
             Event::RestartRequested => self.request_restart(),
         }
         self.finish_startup();
+        self.release_abandoned();
         std::mem::take(&mut self.effects)
     }
 
@@ -85,7 +88,10 @@ impl Supervisor {
         let of_slots = self.slots.values().flat_map(|slot| {
             let waiting = slot.occupancy.waiting().map(|(until, _)| until);
             slot.processes()
-                .flat_map(|process| [process.ready_at(self.anyone_listens), process.patience_ends(), process.kill_at])
+                .flat_map(|process| {
+                    let waits = [process.ready_at(self.anyone_listens), process.patience_ends()];
+                    waits.into_iter().chain([process.drains_until, process.kill_at, process.adopts_until])
+                })
                 .chain([waiting])
                 .flatten()
         });
@@ -95,7 +101,7 @@ impl Supervisor {
             Phase::Stopping(shutdown) => shutdown.deadline(),
         };
         let of_restart = self.restart.as_ref().and_then(Restart::deadline);
-        of_slots.chain(of_phase).chain(of_restart).min()
+        of_slots.chain(of_phase).chain(of_restart).chain(self.release_deadline()).min()
     }
 
     /// Whether no process runs and none will.
@@ -151,13 +157,36 @@ impl Supervisor {
     }
 
     /// Tells a process to stop; it is killed in the end.
-    pub(super) fn retire(&mut self, key: ProcessKey) {
+    pub(super) fn dismiss(&mut self, key: ProcessKey) {
         let kill_at = self.now.saturating_add(self.settings.shutdown_timeout);
         self.with(key, |process| {
             process.told_to_stop = true;
             process.kill_at = Some(kill_at);
         });
         self.effects.push(Effect::Stop(key, StopSignal::Term));
+    }
+
+    /// Tells an old worker to finish what it has; then, or when half of its time is over, to stop.
+    pub(super) fn retire(&mut self, key: ProcessKey) {
+        if !self.settings.handoff {
+            return self.dismiss(key);
+        }
+        let timeout = self.settings.shutdown_timeout;
+        let (half, whole) = (self.now.saturating_add(timeout / 2), self.now.saturating_add(timeout));
+        self.with(key, |process| {
+            process.told_to_stop = true;
+            process.drains_until = Some(half);
+            process.kill_at = Some(whole);
+        });
+        self.effects.push(Effect::Drain(key));
+    }
+
+    /// A process that drains has nothing left to do.
+    fn drained(&mut self, key: ProcessKey) {
+        let drains = self.slot_mut(key).and_then(|slot| slot.process_mut(key));
+        if drains.and_then(|process| process.drains_until.take()).is_some() {
+            self.effects.push(Effect::Stop(key, StopSignal::Term));
+        }
     }
 
     /// Makes a process for a crashed worker's slot.
@@ -174,12 +203,14 @@ impl Supervisor {
     }
 
     fn listening(&mut self, key: ProcessKey, address: SocketAddr) {
-        let (now, port) = (self.now, self.settings.port.get());
+        let (now, port, handoff) = (self.now, self.settings.port.get(), self.settings.handoff);
         let Some(slot) = self.slot_mut(key) else { return };
         let is_worker = slot.is_worker(key);
         let Some(process) = slot.process_mut(key) else { return };
         let first = !process.listens_on_port(port) && address.port() == port;
         process.listens_on(address);
+        slot.has_listeners |= handoff;
+        let Some(process) = slot.process_mut(key) else { return };
         let took = process.waited(now);
         if is_worker && first {
             // Until now it may have counted as ready for its age alone.
@@ -215,6 +246,10 @@ impl Supervisor {
         let now = self.now;
         let Some(slot) = self.slots.get_mut(&id) else { return };
         let keys: Vec<ProcessKey> = slot.processes().map(|process| process.key).collect();
+        for process in slot.processes_mut().filter(|process| process.drains_until.is_some_and(|time| time <= now)) {
+            process.drains_until = None;
+            self.effects.push(Effect::Stop(process.key, StopSignal::Term));
+        }
         for process in slot.processes_mut().filter(|process| process.kill_at.is_some_and(|time| time <= now)) {
             process.kill_at = None;
             self.effects.push(Effect::Kill(process.key));
@@ -223,6 +258,7 @@ impl Supervisor {
             self.check_ready(key);
             self.check_patience(key);
         }
+        self.adoption_tick(id);
         // Looked at only now: a replacement that has just become ready fills the slot.
         let waiting = self.slots.get(&id).and_then(|slot| slot.occupancy.waiting());
         if let Some((_, failed_attempts)) = waiting.filter(|(until, _)| *until <= now) {
@@ -264,6 +300,7 @@ impl Supervisor {
         if is_candidate {
             self.promote(key.slot());
         }
+        self.serves_now(key);
         self.effects.push(Effect::Ready(key));
     }
 

@@ -63,6 +63,7 @@ fn settings(workers: u8) -> Settings {
         respawn_delay: ms(100),
         respawn_window: secs(5),
         respawn_max_crashes: 3,
+        handoff: false,
     }
 }
 

@@ -18,7 +18,7 @@ impl Master {
     }
 
     fn try_spawn(&mut self, key: ProcessKey, image: Image) -> Result<(), LaunchError> {
-        let launched = self.launcher.launch(key, image)?;
+        let launched = self.launcher.launch(key, image, self.keeper.of_slot(key.slot()))?;
         let child = launched.child;
         let worker = Worker {
             key,

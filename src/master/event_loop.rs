@@ -1,18 +1,20 @@
 //! The loop: wait, collect what happened, let the core decide, do what it says.
 
-use std::os::fd::AsRawFd;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
+use super::keeper::NotAListener;
 use super::targets::TargetId;
-use super::worker::Heard;
+use super::worker::{Heard, Worker};
 use super::{Master, notices, requests, targets};
-use crate::core::{BindError, Effect, End, Event, ProcessKey, SpawnError, StopSignal};
+use crate::core::{BindError, Effect, End, Event, Listener, ProcessKey, Released, SpawnError, StopSignal};
 use crate::log;
 use crate::sys::pidfd::Peek;
 use crate::sys::process::{Pid, WaitStatus, own_pid};
 use crate::sys::signals::Signal;
 use crate::sys::{clock, epoll, fd, spawn, zombies};
-use crate::wire::FromWorker;
+use crate::wire::{FromMaster, FromWorker};
 
 /// What a token of the epoll set stands for. The order is that in which the news of one wait are taken: what a
 /// process said before what became of it.
@@ -181,20 +183,33 @@ impl Master {
             let Some(worker) = self.workers.get_mut(&serial) else { return };
             let key = worker.key;
             match worker.hear(now) {
-                Heard::Message(message) => self.worker_says(key, message),
+                Heard::Message(FromWorker::Listening(address), Some(socket)) => self.worker_listens(key, address, socket),
+                Heard::Message(message, _) => self.worker_says(key, message),
                 Heard::Noise => {}
                 Heard::Nothing => return,
-                Heard::Closed => return self.close_channel(serial),
-                Heard::Broken(what) => {
-                    log::error!(
-                        "Worker {} sent the master {what}: its channel is closed, and it is stopped as if it had crashed",
-                        key.slot()
-                    );
+                Heard::Closed => {
                     self.close_channel(serial);
-                    self.happened(Event::ChannelBroken(key));
-                    return;
+                    // It cannot say so any more.
+                    return self.happened(Event::Drained(key));
                 }
+                Heard::Broken(what) => return self.channel_broken(key, what),
             }
+        }
+    }
+
+    fn channel_broken(&mut self, key: ProcessKey, what: &str) {
+        log::error!(
+            "Worker {} sent the master {what}: its channel is closed, and it is stopped as if it had crashed",
+            key.slot()
+        );
+        self.close_channel(key.serial());
+        self.happened(Event::ChannelBroken(key));
+    }
+
+    fn worker_listens(&mut self, key: ProcessKey, address: SocketAddr, socket: OwnedFd) {
+        match self.keeper.keep(key, address, socket) {
+            Ok(()) => self.worker_says(key, FromWorker::Listening(address)),
+            Err(NotAListener) => self.channel_broken(key, "a descriptor that is no listening socket"),
         }
     }
 
@@ -206,6 +221,8 @@ impl Master {
             FromWorker::Born => {}
             FromWorker::Joined => self.happened(Event::Joined(key)),
             FromWorker::Listening(address) => self.happened(Event::Listening(key, address)),
+            FromWorker::Closed(address, id) => self.happened(Event::Closed(key, Listener { address, id })),
+            FromWorker::Drained => self.happened(Event::Drained(key)),
             FromWorker::BindFailed(address, errno) => {
                 let error = BindError { address, in_use: errno == libc::EADDRINUSE };
                 self.happened(Event::BindFailed(key, error));
@@ -268,7 +285,9 @@ impl Master {
         match effect {
             Effect::Spawn(key, image) => self.spawn(key, image),
             Effect::Stop(key, signal) => self.with_target(key, |target| targets::stop(target, signal)),
+            Effect::Drain(key) => self.drain(key),
             Effect::Kill(key) => self.with_target(key, targets::kill),
+            Effect::Release(what) => self.release(what),
             Effect::Ready(key) => self.with_target(key, targets::ready),
             Effect::Promoted(key) => {
                 if let Some(worker) = self.workers.get(&key.serial()) {
@@ -277,6 +296,28 @@ impl Master {
             }
             Effect::Report(notice) => notices::report(&notice, self.launcher.program()),
             Effect::CallOnStart(_) | Effect::CallOnExit { .. } => {}
+        }
+    }
+
+    fn drain(&mut self, key: ProcessKey) {
+        let told = self.workers.get(&key.serial()).is_some_and(|worker| worker.tell(FromMaster::Drain));
+        if !told {
+            self.queue.push_back(Event::Drained(key));
+        }
+    }
+
+    /// Workers may hold a copy of what they were given and have not taken.
+    fn release(&mut self, what: Released) {
+        self.keeper.release(what);
+        let is_concerned = |worker: &Worker| match what {
+            Released::Everything => true,
+            Released::Slot(slot) => worker.key.slot() == slot,
+            Released::NotAdoptedBy(key) => worker.key == key,
+            Released::One(..) | Released::BroughtBy(_) => false,
+        };
+        for worker in self.workers.values().filter(|worker| is_concerned(worker)) {
+            // One that cannot be told has lost its channel, and will not live long.
+            let _ = worker.tell(FromMaster::Forget);
         }
     }
 
@@ -311,7 +352,9 @@ impl Master {
             }
             Effect::Spawn(..)
             | Effect::Stop(..)
+            | Effect::Drain(_)
             | Effect::Kill(_)
+            | Effect::Release(_)
             | Effect::Ready(_)
             | Effect::Promoted(_)
             | Effect::Report(_) => {}

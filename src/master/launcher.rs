@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::keeper::Kept;
 use crate::core::{Image, ProcessKey};
 use crate::sys::fd::FileIdentity;
 use crate::sys::image::{self, Birthplace};
@@ -39,9 +40,8 @@ pub(crate) struct Launcher {
     descriptor_limit: DescriptorLimit,
     /// A pidfd of the master's own, given to each worker; `None` where the kernel gives none.
     own_pidfd: Option<PidFd>,
-    count: u8,
-    port: u16,
-    shutdown_timeout_ms: u32,
+    /// What each worker is told; its id and the number of its listeners differ.
+    welcome: Welcome,
 }
 
 impl Release {
@@ -94,9 +94,7 @@ impl Launcher {
             null,
             descriptor_limit,
             own_pidfd: Pid::new(process::own_pid()).and_then(|pid| PidFd::open(pid).ok()),
-            count: welcome.count,
-            port: welcome.port,
-            shutdown_timeout_ms: welcome.shutdown_timeout_ms,
+            welcome,
         })
     }
 
@@ -106,13 +104,13 @@ impl Launcher {
     }
 
     /// Makes a process for a slot.
-    pub(crate) fn launch(&self, key: ProcessKey, image: Image) -> Result<Launched, LaunchError> {
+    pub(crate) fn launch(&self, key: ProcessKey, image: Image, listeners: &[Kept]) -> Result<Launched, LaunchError> {
         let release = match image {
             Image::Held => self.held(key.slot()),
             Image::Deployed => self.deployed().map_err(|error| ("opening the program file", error))?,
         };
         let (ours, theirs) = socket::pair().map_err(|error| ("making its channel", error))?;
-        self.welcome(key.slot(), &ours).map_err(|error| ("making its channel", error))?;
+        self.welcome(key.slot(), &ours, listeners).map_err(|error| ("making its channel", error))?;
         let environment = self.environment_of(key.slot(), &theirs).map_err(|error| ("making its channel", error))?;
         let child = spawn::spawn(&spawn::Command {
             image: release.file.as_fd(),
@@ -146,15 +144,14 @@ impl Launcher {
     }
 
     /// Waits in the socket until the worker's constructor reads it.
-    fn welcome(&self, id: u8, channel: &OwnedFd) -> io::Result<()> {
-        let message = FromMaster::Welcome(Welcome {
-            id,
-            count: self.count,
-            port: self.port,
-            shutdown_timeout_ms: self.shutdown_timeout_ms,
-        });
+    fn welcome(&self, id: u8, channel: &OwnedFd, kept: &[Kept]) -> io::Result<()> {
+        let send = |message: FromMaster, descriptor| {
+            socket::send(channel.as_raw_fd(), message.encode().bytes(), descriptor).map_err(io::Error::from_raw_os_error)
+        };
+        let listeners = u16::try_from(kept.len()).unwrap_or(u16::MAX);
         let pidfd = self.own_pidfd.as_ref().map(AsRawFd::as_raw_fd);
-        socket::send(channel.as_raw_fd(), message.encode().bytes(), pidfd).map_err(io::Error::from_raw_os_error)
+        send(FromMaster::Welcome(Welcome { id, listeners, ..self.welcome }), pidfd)?;
+        kept.iter().try_for_each(|kept| send(FromMaster::Adopt(kept.address), Some(kept.socket.as_raw_fd())))
     }
 
     fn environment_of(&self, id: u8, channel: &OwnedFd) -> io::Result<Vec<CString>> {

@@ -3,6 +3,7 @@
 
 mod births;
 mod event_loop;
+mod keeper;
 mod launcher;
 mod notices;
 pub(crate) mod published;
@@ -18,6 +19,7 @@ use std::os::fd::OwnedFd;
 use crate::core::{Event, Supervisor};
 use crate::sys::epoll::Epoll;
 use crate::sys::signals::SignalSet;
+use keeper::Keeper;
 use launcher::Launcher;
 use setup::Borrowed;
 use worker::Worker;
@@ -44,6 +46,7 @@ pub(crate) struct Master {
     /// Ended, and reaped as soon as nobody may be signalling it.
     ended: Vec<Worker>,
     launcher: Launcher,
+    keeper: Keeper,
     callbacks: Callbacks,
     epoll: Epoll,
     wake: OwnedFd,

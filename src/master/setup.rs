@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use super::event_loop::WAKE_TOKEN;
+use super::keeper::Keeper;
 use super::launcher::{LaunchError, Launcher};
 use super::{Callbacks, Master, published, requests, targets};
 use crate::config::Settings;
@@ -24,11 +25,11 @@ use crate::worker;
 
 /// As `ps` shows it.
 const NAME: &str = "ecewo:master";
-/// A worker's pidfd and channel.
-const DESCRIPTORS_PER_WORKER: u64 = 2;
+/// A worker's pidfd, channel, and kept listener.
+const DESCRIPTORS_PER_WORKER: u64 = 3;
 /// The loop's own descriptors, and those of a worker being made.
 const DESCRIPTORS_BESIDE: u64 = 12;
-/// What is good to have beside: for workers that are replaced or reaped, and for the program.
+/// What is good to have beside: for workers that are replaced or reaped, for more listeners, and for the program.
 const ROOM: u64 = 64;
 /// Open descriptors of a program, where they cannot be counted.
 const ASSUMED_OPEN: u64 = 32;
@@ -70,6 +71,8 @@ impl Master {
             count: settings.workers.get(),
             port: settings.port.get(),
             shutdown_timeout_ms: u32::try_from(settings.shutdown_timeout.as_millis()).unwrap_or(u32::MAX),
+            handoff: settings.handoff,
+            listeners: 0,
         };
         let system = |(what, source): LaunchError| Error::System { what, source };
         let launcher = Launcher::new(arguments, worker::birthplace(), descriptor_limit, welcome).map_err(system)?;
@@ -83,6 +86,7 @@ impl Master {
             workers: HashMap::new(),
             ended: Vec::new(),
             launcher,
+            keeper: Keeper::default(),
             callbacks,
             epoll,
             wake,

@@ -33,7 +33,8 @@ pub(crate) struct Worker {
 /// What a look at a channel brings.
 #[derive(Debug)]
 pub(crate) enum Heard {
-    Message(FromWorker),
+    /// A message, and the descriptor that came with it.
+    Message(FromWorker, Option<OwnedFd>),
     /// Nothing to act upon, but there may be more.
     Noise,
     Nothing,
@@ -51,14 +52,13 @@ impl Worker {
         match socket::receive(channel.as_raw_fd(), &mut buffer) {
             Received::Nothing => Heard::Nothing,
             Received::End => Heard::Closed,
-            // Descriptors are not expected and are closed here.
             Received::Message { truncated: true, .. } => Heard::Broken("a message that is too long"),
-            Received::Message { length, .. } => {
+            Received::Message { length, mut descriptors, .. } => {
                 if !self.allowance.take(now) {
                     return Heard::Broken("too many messages");
                 }
                 match FromWorker::decode(buffer.get(..length).unwrap_or_default()) {
-                    Decoded::Message(message) => Heard::Message(message),
+                    Decoded::Message(message) => Heard::Message(message, descriptors.pop()),
                     Decoded::Unknown => Heard::Noise,
                     Decoded::Malformed => Heard::Broken("a message that makes no sense"),
                 }
@@ -66,12 +66,17 @@ impl Worker {
         }
     }
 
+    /// Whether the worker could be told.
+    pub(crate) fn tell(&self, message: FromMaster) -> bool {
+        let channel = self.channel.as_ref();
+        channel.is_some_and(|channel| socket::send(channel.as_raw_fd(), message.encode().bytes(), None).is_ok())
+    }
+
     /// Tells the worker to send itself signals that the master may not send.
     pub(crate) fn relay(&self, signals: impl Iterator<Item = u8>) {
-        let Some(channel) = &self.channel else { return };
         for number in signals {
             // If the channel is full of signals that were not obeyed, one more makes no difference.
-            let _ = socket::send(channel.as_raw_fd(), FromMaster::Signal(number).encode().bytes(), None);
+            let _ = self.tell(FromMaster::Signal(number));
         }
     }
 }

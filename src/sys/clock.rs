@@ -14,6 +14,20 @@ pub(crate) fn monotonic() -> Duration {
     read(libc::CLOCK_MONOTONIC)
 }
 
+/// `CLOCK_MONOTONIC` as of the last tick: some milliseconds behind, and much cheaper. Signal-safe.
+#[cfg(feature = "assist")]
+pub(crate) fn coarse() -> Duration {
+    read(libc::CLOCK_MONOTONIC_COARSE)
+}
+
+/// As system calls want it.
+pub(crate) fn timespec(time: Duration) -> libc::timespec {
+    libc::timespec {
+        tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: libc::c_long::from(time.subsec_nanos() as i32),
+    }
+}
+
 /// Time since 1970. Signal-safe.
 pub(crate) fn calendar() -> Duration {
     read(libc::CLOCK_REALTIME)

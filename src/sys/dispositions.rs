@@ -41,6 +41,15 @@ impl Earlier {
     }
 }
 
+/// Whether every handler that the program has installed lets interrupted system calls go on (SA_RESTART). Signal-safe.
+pub(crate) fn all_handlers_restart() -> bool {
+    (1..SIGNALS as i32).all(|number| {
+        let Ok(action) = current(number) else { return true };
+        let is_handler = action.sa_sigaction != libc::SIG_DFL && action.sa_sigaction != libc::SIG_IGN;
+        !is_handler || action.sa_flags & libc::SA_RESTART != 0
+    })
+}
+
 /// A disposition of the library's that gives way to the earlier one when this is dropped, unless the program has put
 /// one of its own there in the meantime.
 pub(crate) struct Installed {

@@ -90,6 +90,43 @@ pub(crate) fn open_count() -> Option<usize> {
     Some(std::fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1))
 }
 
+/// Whether reads and writes of the open file give EAGAIN instead of waiting. Signal-safe, past the assisted calls.
+pub(crate) fn is_non_blocking(fd: RawFd) -> bool {
+    // SAFETY: numbers only.
+    let flags = unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_GETFL, 0) };
+    flags >= 0 && flags & libc::c_long::from(libc::O_NONBLOCK) != 0
+}
+
+/// Changes that for everybody who has the open file. Signal-safe, past the assisted calls.
+pub(crate) fn set_non_blocking(fd: RawFd, wanted: bool) {
+    // SAFETY: numbers only.
+    unsafe {
+        let flags = libc::syscall(libc::SYS_fcntl, fd, libc::F_GETFL, 0);
+        let others = flags & !libc::c_long::from(libc::O_NONBLOCK);
+        let new = if wanted { others | libc::c_long::from(libc::O_NONBLOCK) } else { others };
+        if flags >= 0 && new != flags {
+            libc::syscall(libc::SYS_fcntl, fd, libc::F_SETFL, new);
+        }
+    }
+}
+
+/// Lets a number mean the open file of another one; whether it is close-on-exec stays. Signal-safe.
+pub(crate) fn replace(fd: RawFd, by: RawFd) -> bool {
+    // SAFETY: numbers only; the caller owns `fd`'s place.
+    unsafe {
+        let flags = libc::syscall(libc::SYS_fcntl, fd, libc::F_GETFD, 0);
+        let close_on_exec = flags >= 0 && flags & libc::c_long::from(libc::FD_CLOEXEC) != 0;
+        let flags = if close_on_exec { libc::O_CLOEXEC } else { 0 };
+        libc::syscall(libc::SYS_dup3, by, fd, flags) >= 0
+    }
+}
+
+/// Closes a descriptor of the library's own that is kept as a number. Signal-safe, past the assisted calls.
+pub(crate) fn close_own(fd: RawFd) {
+    // SAFETY: the caller's own.
+    unsafe { libc::syscall(libc::SYS_close, fd) };
+}
+
 /// Closes a descriptor that came over `exec` and has been duplicated.
 pub(crate) fn close_inherited(fd: RawFd) {
     // SAFETY: the caller has found it to be the library's own, and nothing else refers to it.

@@ -7,12 +7,15 @@ pub(crate) mod clock;
 pub(crate) mod cpu;
 pub(crate) mod dispositions;
 pub(crate) mod epoll;
+pub(crate) mod epoll_sets;
 pub(crate) mod fd;
 pub(crate) mod image;
 pub(crate) mod limits;
 pub(crate) mod pidfd;
 pub(crate) mod port;
 pub(crate) mod process;
+#[cfg(feature = "assist")]
+pub(crate) mod raw;
 pub(crate) mod signals;
 pub(crate) mod socket;
 pub(crate) mod spawn;

@@ -53,6 +53,16 @@ pub(crate) fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Says something on stderr and aborts. Signal-safe.
+#[cfg(feature = "assist")]
+pub(crate) fn abort_now(message: &[u8]) -> ! {
+    // SAFETY: the message is valid for its length; abort does not return.
+    unsafe {
+        libc::syscall(libc::SYS_write, libc::STDERR_FILENO, message.as_ptr(), message.len());
+        libc::abort()
+    }
+}
+
 /// A stopped process whose parent ends is woken, so that it can notice that. The parent's *thread* counts, and another
 /// user id clears it: this is a help, not what the library relies on. Signal-safe.
 pub(crate) fn wake_when_parent_ends() {

@@ -23,6 +23,11 @@ pub(crate) fn is_tcp(socket: RawFd) -> bool {
         && matches!(get(libc::SO_PROTOCOL), Some(libc::IPPROTO_TCP | libc::IPPROTO_MPTCP))
 }
 
+/// Whether the descriptor is a TCP socket that listens.
+pub(crate) fn is_listener(socket: RawFd) -> bool {
+    is_tcp(socket) && option(socket, libc::SOL_SOCKET, libc::SO_ACCEPTCONN) == Some(1)
+}
+
 /// Sets an option of SOL_SOCKET that is on or off.
 pub(crate) fn set_flag(socket: RawFd, name: i32) -> io::Result<()> {
     let on: i32 = 1;
@@ -95,19 +100,84 @@ pub(crate) fn listen(socket: &OwnedFd) -> io::Result<()> {
     Ok(calls::listen(socket, calls::Backlog::MAXALLOWABLE)?)
 }
 
-/// The system call itself, as the C library's `bind` makes it.
-///
-/// # Safety
-/// As for bind(2).
-#[cfg(feature = "assist")]
-pub(crate) unsafe fn raw_bind(socket: RawFd, pointer: *const libc::sockaddr, length: libc::socklen_t) -> libc::c_int {
-    // SAFETY: the kernel checks the pointer itself.
-    unsafe { libc::syscall(libc::SYS_bind, socket, pointer, length) as libc::c_int }
+/// The kernel's own number for a socket: never used again, whatever becomes of descriptors. Signal-safe.
+pub(crate) fn cookie(socket: RawFd) -> Option<u64> {
+    let mut value: u64 = 0;
+    let mut length = size_of::<u64>() as libc::socklen_t;
+    let place = (&raw mut value).cast();
+    // SAFETY: `value` and `length` are valid for writes.
+    let result = unsafe { libc::getsockopt(socket, libc::SOL_SOCKET, libc::SO_COOKIE, place, &raw mut length) };
+    (result == 0).then_some(value)
 }
 
-/// The system call itself, as the C library's `listen` makes it.
-#[cfg(feature = "assist")]
-pub(crate) fn raw_listen(socket: RawFd, backlog: libc::c_int) -> libc::c_int {
-    // SAFETY: numbers only.
-    unsafe { libc::syscall(libc::SYS_listen, socket, backlog) as libc::c_int }
+/// Bytes that have come and were not read yet. Signal-safe.
+pub(crate) fn unread(socket: RawFd) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: FIONREAD writes one integer. A bare system call: the library's own `ioctl` has no part in this.
+    let result = unsafe { libc::syscall(libc::SYS_ioctl, socket, libc::FIONREAD, &raw mut count) };
+    if result == 0 { usize::try_from(count).unwrap_or(0) } else { 0 }
+}
+
+/// Lets a connection's reader see the end of the input. What still comes is delivered before it. Signal-safe.
+pub(crate) fn end_input(socket: RawFd) {
+    // SAFETY: numbers only. Past the assisted call.
+    unsafe { libc::syscall(libc::SYS_shutdown, socket, libc::SHUT_RD) };
+}
+
+/// How long a blocking accept or read waits at most (SO_RCVTIMEO); `None`: for ever. Signal-safe.
+pub(crate) fn receive_timeout(socket: RawFd) -> Option<std::time::Duration> {
+    let mut time = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let mut length = size_of::<libc::timeval>() as libc::socklen_t;
+    let place = (&raw mut time).cast();
+    // SAFETY: `time` and `length` are valid for writes.
+    let result = unsafe { libc::getsockopt(socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, place, &raw mut length) };
+    let duration = std::time::Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_usec).ok()? * 1000);
+    (result == 0 && !duration.is_zero()).then_some(duration)
+}
+
+/// How much has come in all, read or not (`tcpi_bytes_received`). Signal-safe.
+pub(crate) fn bytes_received(socket: RawFd) -> Option<u64> {
+    // tcp_info is longer; its layout only ever grows at the end.
+    const AT: usize = 128;
+    let mut info = [0u8; AT + 8];
+    let mut length = info.len() as libc::socklen_t;
+    let place = info.as_mut_ptr().cast();
+    // SAFETY: `info` and `length` are valid for writes.
+    let result = unsafe { libc::getsockopt(socket, libc::IPPROTO_TCP, libc::TCP_INFO, place, &raw mut length) };
+    let bytes = info.get(AT..)?.try_into().ok()?;
+    (result == 0 && length as usize == info.len()).then(|| u64::from_ne_bytes(bytes))
+}
+
+/// Options that a program sets before `bind`, and that a socket which takes the place of its own is to have, too.
+const COPIED: [(i32, i32); 9] = [
+    (libc::SOL_SOCKET, libc::SO_REUSEADDR),
+    (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
+    (libc::IPPROTO_TCP, libc::TCP_NODELAY),
+    (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE),
+    (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL),
+    (libc::IPPROTO_TCP, libc::TCP_KEEPCNT),
+    (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT),
+    (libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT),
+    (libc::IPPROTO_IP, libc::IP_TOS),
+];
+
+/// Gives a socket the options that another one has. Signal-safe.
+pub(crate) fn copy_options(from: RawFd, to: RawFd) {
+    for (level, name) in COPIED {
+        if let Some(value) = option(from, level, name).filter(|value| option(to, level, name) != Some(*value)) {
+            let length = size_of::<i32>() as libc::socklen_t;
+            // SAFETY: `value` is valid for its length. What one kind of socket does not have, the other lacks, too.
+            unsafe { libc::setsockopt(to, level, name, (&raw const value).cast(), length) };
+        }
+    }
+}
+
+/// Whether two sockets are of one kind: family, protocol, and for IPv6 whether they take IPv4, too.
+pub(crate) fn are_alike(a: RawFd, b: RawFd) -> bool {
+    let kind = |socket| {
+        let of = |name| option(socket, libc::SOL_SOCKET, name);
+        let only_v6 = option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY);
+        (of(libc::SO_DOMAIN), of(libc::SO_PROTOCOL), only_v6)
+    };
+    kind(a) == kind(b)
 }

@@ -9,6 +9,7 @@ use std::os::fd::{IntoRawFd, RawFd};
 use std::time::Duration;
 
 use super::identity::{Identity, Standing, standing};
+use crate::handoff;
 use crate::log;
 use crate::sys::process::{self, Pid};
 use crate::sys::signals::{AllBlocked, Signal};
@@ -64,12 +65,16 @@ struct Watch {
     identity: &'static Identity,
     channel: Option<RawFd>,
     master: Option<RawFd>,
+    handoff: handoff::Guard,
+    /// How long until the hand-over is to be looked at again.
+    look_again: Option<Duration>,
 }
 
 impl Watch {
     fn new(identity: &'static Identity) -> Self {
         let master = Some(identity.master()).filter(|fd| *fd >= 0);
-        Self { identity, channel: Some(identity.channel()), master }
+        let handoff = handoff::Guard::default();
+        Self { identity, channel: Some(identity.channel()), master, handoff, look_again: None }
     }
 
     /// Returns when the master is gone, or has nothing to do with this worker any more.
@@ -79,14 +84,20 @@ impl Watch {
             if blind && process::parent_pid() != self.identity.master_pid {
                 return;
             }
-            let timeout = if blind { FALLBACK_PERIOD_MS } else { -1 };
-            let [channel, master] = socket::poll([self.channel.unwrap_or(-1), self.master.unwrap_or(-1)], timeout);
+            let timeout = match self.look_again {
+                Some(time) => i32::try_from(time.as_millis()).unwrap_or(FALLBACK_PERIOD_MS).max(1),
+                None if blind => FALLBACK_PERIOD_MS,
+                None => -1,
+            };
+            let watched = [self.channel.unwrap_or(-1), self.master.unwrap_or(-1), handoff::nudge_descriptor()];
+            let [channel, master, nudge] = socket::poll(watched, timeout);
             if master != 0 && self.master_says() == Verdict::MasterGone {
                 return;
             }
             if channel != 0 && self.channel_says() == Verdict::MasterGone {
                 return;
             }
+            self.look_again = self.handoff.look(nudge != 0);
         }
     }
 
@@ -125,11 +136,26 @@ impl Watch {
         let mut buffer = [0; MAX_LENGTH];
         match socket::receive(self.identity.channel(), &mut buffer) {
             socket::Received::Message { length, .. } => {
-                obey(FromMaster::decode(buffer.get(..length).unwrap_or_default()));
+                self.obey(FromMaster::decode(buffer.get(..length).unwrap_or_default()));
                 Verdict::GoOn
             }
             socket::Received::Nothing => Verdict::GoOn,
             socket::Received::End => Verdict::MasterGone,
+        }
+    }
+
+    fn obey(&mut self, message: Decoded<FromMaster>) {
+        match message {
+            Decoded::Message(FromMaster::Signal(number)) => {
+                if let Some(signal) = Signal::new(number.into()) {
+                    process::signal_self(signal.number());
+                }
+            }
+            Decoded::Message(FromMaster::Drain) => self.handoff.begin(),
+            Decoded::Message(FromMaster::Forget) => handoff::forget_inherited(),
+            // A second welcome, or what only a newer master says, changes nothing.
+            Decoded::Message(FromMaster::Welcome(_) | FromMaster::Adopt(_)) | Decoded::Unknown => {}
+            Decoded::Malformed => log::warning!("a message from the master made no sense and was passed over"),
         }
     }
 }
@@ -140,18 +166,6 @@ enum Verdict {
     MasterGone,
 }
 
-fn obey(message: Decoded<FromMaster>) {
-    match message {
-        Decoded::Message(FromMaster::Signal(number)) => {
-            if let Some(signal) = Signal::new(number.into()) {
-                process::signal_self(signal.number());
-            }
-        }
-        // A second welcome, or what only a newer master says, changes nothing.
-        Decoded::Message(FromMaster::Welcome(_)) | Decoded::Unknown => {}
-        Decoded::Malformed => log::warning!("a message from the master made no sense and was passed over"),
-    }
-}
 
 /// Ends this process as its master would have: SIGTERM, and SIGKILL when the time is over.
 fn stop_self(timeout: Duration) {

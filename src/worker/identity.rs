@@ -1,9 +1,11 @@
 //! Who a worker is: read once, before `main`, from an environment entry and the descriptor that it names.
 
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::handoff;
 use crate::sys::fd::{self, FileIdentity};
 use crate::sys::limits::DescriptorLimit;
 use crate::sys::{process, socket};
@@ -21,6 +23,8 @@ pub(crate) struct Identity {
     pub(crate) count: u8,
     pub(crate) port: u16,
     pub(crate) shutdown_timeout: Duration,
+    /// Whether its listeners are handed over.
+    pub(crate) handoff: bool,
     /// The process that the master started.
     pub(crate) pid: i32,
     pub(crate) master_pid: i32,
@@ -86,11 +90,16 @@ impl Identity {
 
     /// Tells the master. The error is an errno. Signal-safe, but sets errno.
     pub(crate) fn send(&self, message: FromWorker) -> Result<(), i32> {
+        self.send_with(message, None)
+    }
+
+    /// The same with a duplicate of a descriptor.
+    pub(crate) fn send_with(&self, message: FromWorker, descriptor: Option<RawFd>) -> Result<(), i32> {
         if !self.owns_channel() {
             return Err(libc::EBADF);
         }
         let message: Encoded = message.encode();
-        socket::send(self.channel, message.bytes(), None)
+        socket::send(self.channel, message.bytes(), descriptor)
     }
 }
 
@@ -122,12 +131,17 @@ fn receive((number, inode): (RawFd, u64)) -> Option<Identity> {
     let Decoded::Message(FromMaster::Welcome(welcome)) = FromMaster::decode(buffer.get(..length)?) else {
         return None;
     };
+    if welcome.handoff {
+        handoff::prepare(out_of_the_way());
+        handoff::inherit(receive_listeners(high.as_raw_fd(), welcome.listeners));
+    }
     let master = descriptors.pop().and_then(|pidfd| fd::duplicate_from(pidfd.as_raw_fd(), out_of_the_way()).ok());
     Some(Identity {
         id: welcome.id,
         count: welcome.count,
         port: welcome.port,
         shutdown_timeout: Duration::from_millis(welcome.shutdown_timeout_ms.into()),
+        handoff: welcome.handoff,
         pid: process::own_pid(),
         master_pid: process::parent_pid(),
         // They belong to the process as a whole from here on, and are closed when it ends.
@@ -135,6 +149,27 @@ fn receive((number, inode): (RawFd, u64)) -> Option<Identity> {
         channel_file: file,
         master: master.map_or(-1, OwnedFd::into_raw_fd),
     })
+}
+
+/// The listeners of the slot's earlier workers, out of the way like the channel. Those that there is no room for are
+/// not adopted.
+fn receive_listeners(channel: RawFd, count: u16) -> Vec<(SocketAddr, OwnedFd)> {
+    (0..count)
+        .filter_map(|_| {
+            let mut buffer = [0; MAX_LENGTH];
+            let socket::Received::Message { length, mut descriptors, .. } = socket::receive(channel, &mut buffer) else {
+                return None;
+            };
+            match FromMaster::decode(buffer.get(..length)?) {
+                Decoded::Message(FromMaster::Adopt(address)) => {
+                    let listener = descriptors.pop()?;
+                    let high = fd::duplicate_from(listener.as_raw_fd(), out_of_the_way()).unwrap_or(listener);
+                    Some((address, high))
+                }
+                Decoded::Message(_) | Decoded::Unknown | Decoded::Malformed => None,
+            }
+        })
+        .collect()
 }
 
 /// Near the top of the numbers that `select` can handle, or of what this process may open.

@@ -129,6 +129,8 @@ impl Rules {
             | Event::Tick
             | Event::Joined(_)
             | Event::BindFailed(..)
+            | Event::Closed(..)
+            | Event::Drained(_)
             | Event::RestartRequested => {}
         }
     }
@@ -136,7 +138,8 @@ impl Rules {
     fn check_effect(&mut self, now: Time, event: Event, effect: &Effect, core: &Supervisor) {
         match effect {
             Effect::Spawn(key, image) => self.check_spawn(now, *key, *image, core),
-            Effect::Stop(key, _) => self.check_stop(now, *key, core),
+            Effect::Stop(key, _) | Effect::Drain(key) => self.check_stop(now, *key, core),
+            Effect::Release(_) => {}
             Effect::Kill(key) => self.check_kill(now, *key, core),
             Effect::Ready(key) => {
                 let seen = self.live.get_mut(key).expect("only a living process becomes ready");
@@ -185,7 +188,7 @@ impl Rules {
 
     fn check_stop(&mut self, now: Time, key: ProcessKey, core: &Supervisor) {
         let seen = self.live.get(&key).expect("contract 4.2: an ended process is not signalled");
-        if !core.is_stopping() && !seen.condemned {
+        if !core.is_stopping() && !seen.condemned && seen.told_at.is_none() {
             // A restart: there must be somebody who serves in its place.
             let successor = self.live.iter().find(|(other, other_seen)| {
                 other.slot() == key.slot() && **other != key && !other_seen.is_candidate && other_seen.told_at.is_none()

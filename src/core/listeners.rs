@@ -1,0 +1,94 @@
+//! How long listening sockets are kept (contract 6.1): a slot's queue of connections outlives its worker, for the next
+//! one to serve, but not for longer than a client can be asked to wait.
+
+use std::time::Duration;
+
+use super::supervisor::Supervisor;
+use super::{Effect, Listener, ProcessKey, Released, Time};
+
+/// How long a slot in which nobody serves keeps its queue, if others serve.
+const KEPT_WHILE_VACANT: Duration = Duration::from_secs(5);
+/// How long a worker that has become ready has to take the listeners that it was given.
+const TIME_TO_ADOPT: Duration = Duration::from_secs(1);
+
+impl Supervisor {
+    /// A worker has closed a listener. A worker on its way out does that as a matter of course; the socket is its successor's.
+    pub(super) fn closed(&mut self, key: ProcessKey, listener: Listener) {
+        let Some(slot) = self.slot_mut(key) else { return };
+        let is_worker = slot.is_worker(key);
+        let Some(process) = slot.process_mut(key).filter(|process| !process.told_to_stop) else { return };
+        process.closes(listener.address);
+        if is_worker && self.settings.handoff {
+            self.effects.push(Effect::Release(Released::One(key.slot(), listener.id)));
+        }
+    }
+
+    /// A process has become ready, and its slot's worker: it has had the time to adopt its predecessor's listeners.
+    pub(super) fn serves_now(&mut self, key: ProcessKey) {
+        let until = self.now.saturating_add(TIME_TO_ADOPT);
+        let Some(slot) = self.slot_mut(key).filter(|slot| slot.is_worker(key)) else { return };
+        slot.vacant_since = None;
+        let inherits = slot.has_listeners;
+        if let Some(process) = slot.process_mut(key).filter(|_| inherits) {
+            process.adopts_until = Some(until);
+        }
+    }
+
+    /// Nobody is to queue for a server that will not come (contract 6.5).
+    pub(super) fn release_everything(&mut self) {
+        for slot in self.slots.values_mut() {
+            slot.has_listeners = false;
+        }
+        if self.settings.handoff {
+            self.effects.push(Effect::Release(Released::Everything));
+        }
+    }
+
+    /// A replacement has failed: what it listened on is not its slot's.
+    pub(super) fn release_brought_by(&mut self, key: ProcessKey) {
+        if self.settings.handoff {
+            self.effects.push(Effect::Release(Released::BroughtBy(key)));
+        }
+    }
+
+    pub(super) fn adoption_tick(&mut self, id: u8) {
+        let now = self.now;
+        let Some(worker) = self.slots.get_mut(&id).and_then(|slot| slot.occupancy.process_mut()) else { return };
+        if worker.adopts_until.is_some_and(|time| time <= now) {
+            worker.adopts_until = None;
+            self.effects.push(Effect::Release(Released::NotAdoptedBy(worker.key)));
+        }
+    }
+
+    /// After every event: lets go of the queues that nobody will come for.
+    pub(super) fn release_abandoned(&mut self) {
+        let due: Vec<u8> = self
+            .slots
+            .values()
+            .filter(|slot| slot.has_listeners)
+            .filter(|slot| {
+                (slot.is_down() && slot.candidate.is_none())
+                    || self.queue_ends(slot.id, slot.vacant_since).is_some_and(|end| end <= self.now)
+            })
+            .map(|slot| slot.id)
+            .collect();
+        for id in due {
+            if let Some(slot) = self.slots.get_mut(&id) {
+                slot.has_listeners = false;
+                self.effects.push(Effect::Release(Released::Slot(id)));
+            }
+        }
+    }
+
+    /// When the next queue has been kept long enough.
+    pub(super) fn release_deadline(&self) -> Option<Time> {
+        let kept = self.slots.values().filter(|slot| slot.has_listeners);
+        kept.filter_map(|slot| self.queue_ends(slot.id, slot.vacant_since)).min()
+    }
+
+    /// A queue of the only slot that serves is kept: nobody else is there to be asked.
+    fn queue_ends(&self, id: u8, vacant_since: Option<Time>) -> Option<Time> {
+        let others_serve = self.slots.values().any(|slot| slot.id != id && slot.serves());
+        vacant_since.filter(|_| others_serve).map(|since| since.saturating_add(KEPT_WHILE_VACANT))
+    }
+}

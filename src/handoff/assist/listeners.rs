@@ -1,0 +1,206 @@
+//! What a program does with listening sockets, and the ends of sockets.
+
+use std::os::raw::{c_int, c_long, c_ulong, c_void};
+
+use crate::handoff::table::{self, Kind};
+use crate::handoff::{drain, gate, is_handed_over, is_worker, listeners};
+use crate::sys::{KeepErrno, errno, fd, raw, set_errno, tcp};
+
+/// bind(2). In a worker, a TCP socket may become the listener of an earlier worker with the same address; on the
+/// cluster's port it gets SO_REUSEPORT, and a failure is told to the master.
+///
+/// # Safety
+/// As for bind(2): the kernel checks the address itself; this function reads it only as far as `length` says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bind(socket: c_int, address: *const libc::sockaddr, length: libc::socklen_t) -> c_int {
+    if !is_worker() {
+        return raw::bind(socket, address, length);
+    }
+    // SAFETY: the caller's promise: the address is valid for `length` bytes.
+    let Some(parsed) = (unsafe { tcp::address(address, length) }) else { return raw::bind(socket, address, length) };
+    {
+        let _errno = KeepErrno::new();
+        if listeners::before_bind(socket, parsed) {
+            return 0;
+        }
+    }
+    let result = raw::bind(socket, address, length);
+    let _errno = KeepErrno::new();
+    match result {
+        0 => listeners::bound(socket, parsed),
+        _ => listeners::bind_failed(socket, parsed, errno()),
+    }
+    result
+}
+
+/// listen(2). In a worker, a TCP listener is told to the master: this is how a worker becomes ready.
+#[unsafe(no_mangle)]
+pub extern "C" fn listen(socket: c_int, backlog: c_int) -> c_int {
+    let result = raw::listen(socket, backlog);
+    if result == 0 && is_worker() {
+        let _errno = KeepErrno::new();
+        listeners::listening(socket);
+    }
+    result
+}
+
+/// accept(2).
+///
+/// # Safety
+/// As for accept(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn accept(
+    socket: c_int,
+    address: *mut libc::sockaddr,
+    length: *mut libc::socklen_t,
+) -> c_int {
+    accept_as(socket, address, length, 0)
+}
+
+/// accept4(2).
+///
+/// # Safety
+/// As for accept4(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn accept4(
+    socket: c_int,
+    address: *mut libc::sockaddr,
+    length: *mut libc::socklen_t,
+    flags: c_int,
+) -> c_int {
+    accept_as(socket, address, length, flags)
+}
+
+fn accept_as(socket: c_int, address: *mut libc::sockaddr, length: *mut libc::socklen_t, flags: c_int) -> c_int {
+    if is_handed_over() {
+        let entry = {
+            let _errno = KeepErrno::new();
+            listeners::find(socket)
+        };
+        if let Some(entry) = entry {
+            return gate::accept(socket, entry, address, length, flags);
+        }
+    }
+    raw::accept(socket, address, length, flags)
+}
+
+/// shutdown(2). A listener is other workers', too: shutting it down ends this worker's use of it alone.
+#[unsafe(no_mangle)]
+pub extern "C" fn shutdown(socket: c_int, how: c_int) -> c_int {
+    if let Some(entry) = table::entry_of(socket, Kind::Listener) {
+        let _errno = KeepErrno::new();
+        if listeners::is_the_listener(socket, entry) && how != libc::SHUT_WR {
+            listeners::shut(socket, entry);
+            return 0;
+        }
+    }
+    raw::shutdown(socket, how)
+}
+
+/// close(2). In a worker, a listener is taken out of the program's epoll sets first, and the master is told.
+#[unsafe(no_mangle)]
+pub extern "C" fn close(fd: c_int) -> c_int {
+    if let Some(entry) = table::entry(fd) {
+        match entry.kind() {
+            Kind::Other => {}
+            Kind::EpollSet => entry.set_kind(Kind::Other),
+            Kind::Listener => {
+                let _errno = KeepErrno::new();
+                listeners::closing(fd, entry);
+            }
+            Kind::Connection => {
+                entry.set_kind(Kind::Other);
+                if drain::is_under_way() {
+                    let result = raw::close(fd);
+                    let _errno = KeepErrno::new();
+                    drain::nudge();
+                    return result;
+                }
+            }
+        }
+    }
+    raw::close(fd)
+}
+
+/// fcntl(2). A listener is non-blocking in truth; the program finds it as it has made it.
+#[unsafe(no_mangle)]
+pub extern "C" fn fcntl(fd: c_int, command: c_int, argument: c_long) -> c_int {
+    let is_about_flags = command == libc::F_GETFL || command == libc::F_SETFL;
+    let Some(entry) = table::entry_of(fd, Kind::Listener).filter(|_| is_about_flags) else {
+        return raw::fcntl(fd, command, argument);
+    };
+    if command == libc::F_SETFL {
+        listeners::set_non_blocking(entry, argument & c_long::from(libc::O_NONBLOCK) != 0);
+        return raw::fcntl(fd, command, argument | c_long::from(libc::O_NONBLOCK));
+    }
+    match raw::fcntl(fd, command, argument) {
+        flags if flags >= 0 && !listeners::is_non_blocking(entry) => flags & !libc::O_NONBLOCK,
+        other => other,
+    }
+}
+
+/// The name that programs with 64-bit file offsets call.
+#[cfg(target_env = "gnu")]
+#[unsafe(no_mangle)]
+pub extern "C" fn fcntl64(fd: c_int, command: c_int, argument: c_long) -> c_int {
+    fcntl(fd, command, argument)
+}
+
+/// ioctl(2). FIONBIO is another way to say O_NONBLOCK.
+///
+/// # Safety
+/// As for ioctl(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_void) -> c_int {
+    if request as u32 == libc::FIONBIO as u32 && !argument.is_null() {
+        if let Some(entry) = table::entry_of(fd, Kind::Listener) {
+            // SAFETY: FIONBIO's argument is an integer of the program's.
+            let wanted = unsafe { argument.cast::<c_int>().read_unaligned() } != 0;
+            listeners::set_non_blocking(entry, wanted);
+            return 0;
+        }
+    }
+    raw::ioctl(fd, request, argument)
+}
+
+/// epoll_ctl(2). A listener whose gate is closed stays out of the sets.
+///
+/// # Safety
+/// As for epoll_ctl(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn epoll_ctl(
+    set: c_int,
+    operation: c_int,
+    fd: c_int,
+    event: *mut libc::epoll_event,
+) -> c_int {
+    if table::entry_of(fd, Kind::Listener).is_none() {
+        return raw::epoll_ctl(set, operation, fd, event);
+    }
+    let is_removal = operation == libc::EPOLL_CTL_DEL;
+    if gate::is_closed() {
+        // It has left the set already, or is not to come in.
+        if is_removal {
+            let _errno = KeepErrno::new();
+            raw::epoll_ctl(set, operation, fd, event);
+        }
+        return 0;
+    }
+    let result = raw::epoll_ctl(set, operation, fd, event);
+    if result == 0 && is_removal {
+        let _errno = KeepErrno::new();
+        listeners::left_a_set();
+    }
+    result
+}
+
+/// Whether the program sees this descriptor as non-blocking.
+pub(super) fn is_non_blocking(descriptor: c_int) -> bool {
+    fd::is_non_blocking(descriptor)
+}
+
+/// -1 and this errno.
+pub(super) fn fail(errno: i32) -> isize {
+    set_errno(errno);
+    -1
+}

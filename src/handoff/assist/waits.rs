@@ -1,0 +1,316 @@
+//! How a program waits: for epoll sets, with poll, with select.
+
+use std::os::raw::c_int;
+use std::time::Duration;
+
+use crate::handoff::table::{self, Kind};
+use crate::handoff::{drain, gate, is_handed_over, listeners};
+use crate::sys::{KeepErrno, clock, raw};
+
+/// epoll_wait(2).
+///
+/// # Safety
+/// As for epoll_wait(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn epoll_wait(
+    set: c_int,
+    events: *mut libc::epoll_event,
+    room: c_int,
+    timeout_ms: c_int,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { epoll_pwait(set, events, room, timeout_ms, std::ptr::null()) }
+}
+
+/// epoll_pwait(2).
+///
+/// # Safety
+/// As for epoll_pwait(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn epoll_pwait(
+    set: c_int,
+    events: *mut libc::epoll_event,
+    room: c_int,
+    timeout_ms: c_int,
+    mask: *const libc::sigset_t,
+) -> c_int {
+    let wait = |timeout_ms: c_int| raw::epoll_pwait(set, events, room, timeout_ms, mask);
+    if !is_handed_over() {
+        return wait(timeout_ms);
+    }
+    note_set(set);
+    let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+    // SAFETY: the caller's promise: room for so many events.
+    unsafe { wait_with(set, events, timeout, |time| wait(milliseconds(time))) }
+}
+
+/// epoll_pwait2(2).
+///
+/// # Safety
+/// As for epoll_pwait2(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn epoll_pwait2(
+    set: c_int,
+    events: *mut libc::epoll_event,
+    room: c_int,
+    timeout: *const libc::timespec,
+    mask: *const libc::sigset_t,
+) -> c_int {
+    if !is_handed_over() {
+        return raw::epoll_pwait2(set, events, room, timeout, mask);
+    }
+    note_set(set);
+    let wait = |time: Option<Duration>| {
+        let time = time.map(clock::timespec);
+        raw::epoll_pwait2(set, events, room, pointer_to(time.as_ref()), mask)
+    };
+    // SAFETY: the caller's promise: NULL or a valid time, and room for so many events.
+    unsafe { wait_with(set, events, duration_of(timeout), wait) }
+}
+
+/// # Safety
+/// `events` must have room for as many as `wait` may give.
+unsafe fn wait_with(
+    set: c_int,
+    events: *mut libc::epoll_event,
+    timeout: Option<Duration>,
+    wait: impl Fn(Option<Duration>) -> c_int,
+) -> c_int {
+    let is_timed = timeout.is_some_and(|time| !time.is_zero());
+    let started = if is_timed { clock::coarse() } else { Duration::ZERO };
+    loop {
+        let left = match timeout {
+            Some(time) if is_timed => Some(time.saturating_sub(clock::coarse().saturating_sub(started))),
+            other => other,
+        };
+        let look_again = if drain::is_under_way() {
+            let _errno = KeepErrno::new();
+            drain::look_at_set(set)
+        } else {
+            None
+        };
+        let is_shortened = look_again.is_some_and(|time| left.is_none_or(|left| time < left));
+        let result = wait(if is_shortened { look_again } else { left });
+        let Ok(count) = usize::try_from(result) else { return result };
+        if !drain::is_under_way() {
+            return result;
+        }
+        // SAFETY: the kernel has filled so many.
+        let kept = drain::without_mark(unsafe { std::slice::from_raw_parts_mut(events, count) });
+        if kept > 0 {
+            return c_int::try_from(kept).unwrap_or(result);
+        }
+        if count == 0 && !is_shortened {
+            return 0;
+        }
+        if left.is_some_and(|left| left.is_zero()) {
+            return 0;
+        }
+    }
+}
+
+/// In a drain, the library's own event goes to the sets that the program waits for through these functions.
+fn note_set(set: c_int) {
+    let is_known = table::entry(set).is_some_and(|entry| entry.kind() == Kind::EpollSet);
+    if !is_known {
+        let _errno = KeepErrno::new();
+        if let Some(entry) = table::make_entry(set) {
+            entry.set_kind(Kind::EpollSet);
+        }
+    }
+}
+
+/// poll(2).
+///
+/// # Safety
+/// As for poll(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn poll(entries: *mut libc::pollfd, count: libc::nfds_t, timeout_ms: c_int) -> c_int {
+    let mut time = u64::try_from(timeout_ms).ok().map(|time| clock::timespec(Duration::from_millis(time)));
+    // SAFETY: the caller's promise.
+    unsafe { poll_with(entries, count, time.as_mut(), std::ptr::null()) }
+}
+
+/// ppoll(2).
+///
+/// # Safety
+/// As for ppoll(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ppoll(
+    entries: *mut libc::pollfd,
+    count: libc::nfds_t,
+    timeout: *const libc::timespec,
+    mask: *const libc::sigset_t,
+) -> c_int {
+    // The system call writes the time that is left, the function does not.
+    // SAFETY: the caller's promise: NULL or a valid time.
+    let mut time = unsafe { timeout.as_ref().copied() };
+    // SAFETY: the caller's promise.
+    unsafe { poll_with(entries, count, time.as_mut(), mask) }
+}
+
+/// # Safety
+/// As for ppoll(2).
+unsafe fn poll_with(
+    entries: *mut libc::pollfd,
+    count: libc::nfds_t,
+    timeout: Option<&mut libc::timespec>,
+    mask: *const libc::sigset_t,
+) -> c_int {
+    let timeout = timeout.map_or(std::ptr::null_mut(), |time| &raw mut *time);
+    if !is_handed_over() || !listeners::may_be_polled() || entries.is_null() {
+        return raw::ppoll(entries, count, timeout, mask);
+    }
+    // SAFETY: the caller's promise.
+    let all = unsafe { std::slice::from_raw_parts_mut(entries, count as usize) };
+    each_listener(all.iter().map(|entry| entry.fd));
+    if !gate::is_closed() {
+        return raw::ppoll(entries, count, timeout, mask);
+    }
+    // A negative number is passed over: nobody comes to a listener whose gate is closed.
+    let is_gated = |fd: c_int| table::entry_of(fd, Kind::Listener).is_some();
+    for entry in all.iter_mut().filter(|entry| is_gated(entry.fd)) {
+        entry.fd = !entry.fd;
+    }
+    let result = raw::ppoll(all.as_mut_ptr(), count, timeout, mask);
+    for entry in all.iter_mut().filter(|entry| is_gated(!entry.fd)) {
+        entry.fd = !entry.fd;
+    }
+    result
+}
+
+/// select(2).
+///
+/// # Safety
+/// As for select(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn select(
+    count: c_int,
+    read: *mut libc::fd_set,
+    write: *mut libc::fd_set,
+    except: *mut libc::fd_set,
+    timeout: *mut libc::timeval,
+) -> c_int {
+    // SAFETY: the caller's promise: NULL or a valid time.
+    let mut time = unsafe { timeout.as_ref() }.map(|time| {
+        let microseconds = i64::from(time.tv_usec);
+        libc::timespec {
+            tv_sec: time.tv_sec.saturating_add(microseconds / 1_000_000),
+            tv_nsec: (microseconds % 1_000_000) * 1000,
+        }
+    });
+    // SAFETY: the caller's promise.
+    let result = unsafe { select_with(count, [read, write, except], time.as_mut(), std::ptr::null()) };
+    // Linux tells how much is left.
+    // SAFETY: as above.
+    if let (Some(place), Some(left)) = (unsafe { timeout.as_mut() }, time) {
+        *place = libc::timeval { tv_sec: left.tv_sec, tv_usec: left.tv_nsec / 1000 };
+    }
+    result
+}
+
+/// pselect(2).
+///
+/// # Safety
+/// As for pselect(2).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pselect(
+    count: c_int,
+    read: *mut libc::fd_set,
+    write: *mut libc::fd_set,
+    except: *mut libc::fd_set,
+    timeout: *const libc::timespec,
+    mask: *const libc::sigset_t,
+) -> c_int {
+    // SAFETY: the caller's promise: NULL or a valid time.
+    let mut time = unsafe { timeout.as_ref().copied() };
+    // SAFETY: the caller's promise.
+    unsafe { select_with(count, [read, write, except], time.as_mut(), mask) }
+}
+
+/// # Safety
+/// As for pselect(2).
+unsafe fn select_with(
+    count: c_int,
+    sets: [*mut libc::fd_set; 3],
+    timeout: Option<&mut libc::timespec>,
+    mask: *const libc::sigset_t,
+) -> c_int {
+    let [read, ..] = sets;
+    if is_handed_over() && listeners::may_be_polled() && !read.is_null() {
+        for fd in 0..count {
+            // Programs may use larger sets than the C library's: one bit for each number, in words of 64.
+            let word = read.cast::<u64>().wrapping_add((fd / 64) as usize);
+            let bit = 1u64 << (fd % 64);
+            // SAFETY: the caller's promise: the set has room for `count` numbers.
+            let is_in = unsafe { *word } & bit != 0;
+            if let Some(entry) = table::entry_of(fd, Kind::Listener).filter(|_| is_in) {
+                listeners::waits_in_a_loop(entry);
+                if gate::is_closed() {
+                    // SAFETY: as above.
+                    unsafe { *word &= !bit };
+                }
+            }
+        }
+    }
+    let timeout = timeout.map_or(std::ptr::null_mut(), |time| &raw mut *time);
+    raw::pselect(count, sets, timeout, mask)
+}
+
+fn each_listener(descriptors: impl Iterator<Item = c_int>) {
+    for entry in descriptors.filter_map(|fd| table::entry_of(fd, Kind::Listener)) {
+        listeners::waits_in_a_loop(entry);
+    }
+}
+
+/// What programs compiled with _FORTIFY_SOURCE call where the compiler does not know the size.
+///
+/// # Safety
+/// As for poll(2).
+#[cfg(target_env = "gnu")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __poll_chk(
+    entries: *mut libc::pollfd,
+    count: libc::nfds_t,
+    timeout_ms: c_int,
+    room: usize,
+) -> c_int {
+    super::transfers::fortify(count as usize <= room / size_of::<libc::pollfd>());
+    // SAFETY: the caller's promise.
+    unsafe { poll(entries, count, timeout_ms) }
+}
+
+/// What programs compiled with _FORTIFY_SOURCE call.
+///
+/// # Safety
+/// As for ppoll(2).
+#[cfg(target_env = "gnu")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __ppoll_chk(
+    entries: *mut libc::pollfd,
+    count: libc::nfds_t,
+    timeout: *const libc::timespec,
+    mask: *const libc::sigset_t,
+    room: usize,
+) -> c_int {
+    super::transfers::fortify(count as usize <= room / size_of::<libc::pollfd>());
+    // SAFETY: the caller's promise.
+    unsafe { ppoll(entries, count, timeout, mask) }
+}
+
+/// Rounded up: a look that comes too early would come again and again.
+fn milliseconds(time: Option<Duration>) -> c_int {
+    time.map_or(-1, |time| c_int::try_from(time.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX))
+}
+
+/// # Safety
+/// The pointer must be NULL or valid.
+unsafe fn duration_of(time: *const libc::timespec) -> Option<Duration> {
+    // SAFETY: the caller's promise.
+    let time = unsafe { time.as_ref() }?;
+    Some(Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0)))
+}
+
+fn pointer_to(time: Option<&libc::timespec>) -> *const libc::timespec {
+    time.map_or(std::ptr::null(), |time| &raw const *time)
+}

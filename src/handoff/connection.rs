@@ -1,0 +1,294 @@
+//! One accepted connection: what has been said on it, and how it is let go.
+
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::http1::{self, Answers, Requests};
+use super::table::{self, Entry, Kind};
+use crate::sys::tcp;
+
+/// In the flags: the library has ended the receiving side, so that the program sees the end of the input.
+const LET_GO: u32 = 1;
+/// In the flags: `Connection: close` was put into an answer by the library.
+const ANNOUNCED: u32 = 2;
+/// In the flags: the end of the input was kept from the program until its answer is written.
+const OWES_END: u32 = 4;
+
+/// How long a connection may lie quiet before it is let go: a client that has just had an answer may be about to ask again.
+const QUIET: Duration = Duration::from_millis(8);
+/// The same for one on which nothing has been asked yet: its client has just come, and would take an end for a failure.
+const FRESH: Duration = Duration::from_secs(1);
+/// When something that cannot be decided now is looked at again.
+const SOON: Duration = Duration::from_millis(2);
+
+/// What is known of a connection. All zeros: nothing has been said.
+pub(crate) struct Connection {
+    /// Whether somebody is at the exchange: a thread, or what a signal handler has interrupted. Never waited for long.
+    busy: AtomicBool,
+    /// Written by `begin`, before anybody can find the connection.
+    exchange: UnsafeCell<MaybeUninit<Exchange>>,
+    flags: AtomicU32,
+    /// The epoll set that it is registered in, plus one; 0 while that is not known.
+    home: AtomicI32,
+    /// Bytes that the program has read.
+    received: AtomicU64,
+    /// Bytes that it has written.
+    sent: AtomicU64,
+    /// In a drain: how much had been said when something was said last, and when that was, in nanoseconds.
+    seen: AtomicU64,
+    seen_at: AtomicU64,
+    /// A part of an edit that the kernel has not taken yet, see `edit`.
+    pub(super) pending: AtomicU32,
+}
+
+// SAFETY: the exchange is reached only by whoever has set `busy`.
+unsafe impl Sync for Connection {}
+
+struct Exchange {
+    requests: Requests,
+    answers: Answers,
+    /// Something was said that the library has not seen.
+    is_unknown: bool,
+}
+
+/// What a look at a connection in a drain comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// The program has closed it.
+    Gone,
+    /// It is to be looked at again, so much later.
+    Again(Duration),
+    /// It was let go, or is none of the library's business: the program or its client ends it.
+    Leave,
+}
+
+impl Connection {
+    /// The program has accepted it.
+    fn begin(&self) {
+        // A thread that still counts what was said on the number's last connection is waited for.
+        self.with_place(|place| {
+            place.write(Exchange::new());
+        });
+        for word in [&self.received, &self.sent, &self.seen, &self.seen_at] {
+            word.store(0, Ordering::Relaxed);
+        }
+        self.flags.store(0, Ordering::Relaxed);
+        self.pending.store(0, Ordering::Relaxed);
+        self.home.store(0, Ordering::Relaxed);
+    }
+
+    /// The program has read this.
+    #[inline]
+    pub(super) fn received(&self, bytes: &[u8]) {
+        self.with(|exchange| exchange.requests.take(bytes));
+        add(&self.received, bytes.len());
+    }
+
+    /// The kernel has taken this from the program.
+    #[inline]
+    pub(super) fn sent(&self, bytes: &[u8]) {
+        self.with(|exchange| exchange.answers.take(bytes, &exchange.requests));
+        add(&self.sent, bytes.len());
+    }
+
+    /// The kernel has taken so many bytes that the library has not seen (sendfile).
+    pub(super) fn sent_unseen(&self, count: usize) {
+        self.lose_track();
+        add(&self.sent, count);
+    }
+
+    /// Something was read or written in a way that is not followed.
+    pub(super) fn lose_track(&self) {
+        self.with(|exchange| exchange.is_unknown = true);
+    }
+
+    /// Where in `bytes`, which the program is about to write, the end of the connection is to be announced.
+    pub(super) fn announcement(&self, bytes: &[u8]) -> Option<http1::Edit> {
+        self.with(|exchange| match exchange.is_unknown {
+            true => None,
+            false => exchange.answers.close_announcement(bytes, &exchange.requests),
+        })
+        .flatten()
+    }
+
+    /// The end has been announced by the library.
+    pub(super) fn announced(&self) {
+        self.with(|exchange| exchange.answers.announced());
+        self.flags.fetch_or(ANNOUNCED, Ordering::AcqRel);
+    }
+
+    /// The program has met the end of the input. True if that is the library's doing, and a request came just before
+    /// it whose answer is due: then the program must not see it yet, for many give up what they do.
+    pub(super) fn keeps_end_back(&self) -> bool {
+        let is_due = self.flags.load(Ordering::Acquire) & LET_GO != 0
+            && self.with(|exchange| !exchange.is_complete()).unwrap_or(false);
+        if is_due {
+            self.flags.fetch_or(OWES_END, Ordering::AcqRel);
+        }
+        is_due
+    }
+
+    /// Whether the end that was kept back can be shown now.
+    pub(super) fn may_show_end(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & OWES_END != 0
+            && self.with(|exchange| exchange.is_complete()).unwrap_or(false)
+            && self.flags.fetch_and(!OWES_END, Ordering::AcqRel) & OWES_END != 0
+    }
+
+    /// The epoll set that it is registered in.
+    pub(super) fn home(&self) -> Option<RawFd> {
+        self.home.load(Ordering::Acquire).checked_sub(1).filter(|set| *set >= 0)
+    }
+
+    pub(super) fn set_home(&self, set: RawFd) {
+        self.home.store(set + 1, Ordering::Release);
+    }
+
+    /// Lets the connection go if it is between requests and has been for a while.
+    pub(super) fn look(&self, socket: RawFd, cookie: u64, now: Duration) -> Look {
+        if tcp::cookie(socket) != Some(cookie) {
+            return Look::Gone;
+        }
+        let flags = self.flags.load(Ordering::Acquire);
+        if flags & LET_GO != 0 {
+            return Look::Again(SOON);
+        }
+        let Some(state) = self.with(|exchange| exchange.state()) else { return Look::Again(SOON) };
+        let quiet_for = self.quiet_for(now);
+        match state {
+            State::Unknown => Look::Leave,
+            // It will close the connection itself, unless the library has spoken for it.
+            State::Ending if flags & ANNOUNCED == 0 => Look::Again(SOON),
+            State::Ending => self.let_go(socket),
+            State::Busy => Look::Again(SOON),
+            State::Between | State::Fresh => {
+                let patience = if state == State::Fresh { FRESH } else { QUIET };
+                match patience.checked_sub(quiet_for).filter(|left| !left.is_zero()) {
+                    Some(left) => Look::Again(left),
+                    None => self.let_go(socket),
+                }
+            }
+        }
+    }
+
+    fn let_go(&self, socket: RawFd) -> Look {
+        let has_all = tcp::unread(socket) == 0
+            && tcp::bytes_received(socket).is_some_and(|count| count <= self.received.load(Ordering::Acquire));
+        if !has_all {
+            // A request has come; or its last bytes are in the program's hands, and not counted yet.
+            return Look::Again(SOON);
+        }
+        self.flags.fetch_or(LET_GO, Ordering::AcqRel);
+        tcp::end_input(socket);
+        Look::Again(SOON)
+    }
+
+    /// For how long nothing was said, as far as this has been watched.
+    fn quiet_for(&self, now: Duration) -> Duration {
+        let said = self.received.load(Ordering::Acquire).wrapping_add(self.sent.load(Ordering::Acquire)).wrapping_add(1);
+        if self.seen.swap(said, Ordering::AcqRel) != said {
+            self.seen_at.store(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
+        }
+        now.saturating_sub(Duration::from_nanos(self.seen_at.load(Ordering::Acquire)))
+    }
+
+    /// Runs `act` on the exchange. If somebody else is at it for longer than a moment (a signal handler has interrupted
+    /// the very thread that is), nothing can be known of the connection any more.
+    #[inline]
+    fn with<R>(&self, act: impl FnOnce(&mut Exchange) -> R) -> Option<R> {
+        // SAFETY: connections are found only after `begin`.
+        self.with_place(|place| act(unsafe { place.assume_init_mut() }))
+    }
+
+    #[inline]
+    fn with_place<R>(&self, act: impl FnOnce(&mut MaybeUninit<Exchange>) -> R) -> Option<R> {
+        const ATTEMPTS: u32 = 1000;
+        let mut attempts = 0;
+        while self.busy.swap(true, Ordering::Acquire) {
+            attempts += 1;
+            if attempts > ATTEMPTS {
+                // Like a message that nobody has counted: it will look busy for good.
+                add(&self.received, usize::MAX / 2);
+                return None;
+            }
+            std::hint::spin_loop();
+        }
+        // SAFETY: `busy` was not set, and is now: nobody else has a reference.
+        let result = act(unsafe { &mut *self.exchange.get() });
+        self.busy.store(false, Ordering::Release);
+        Some(result)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing was asked yet.
+    Fresh,
+    /// All that was asked is answered.
+    Between,
+    /// A request or its answer is under way.
+    Busy,
+    /// An answer has announced the end, and is whole.
+    Ending,
+    /// No HTTP/1, or not followed.
+    Unknown,
+}
+
+impl Exchange {
+    fn new() -> Self {
+        Self { requests: Requests::new(), answers: Answers::new(), is_unknown: false }
+    }
+
+    fn state(&self) -> State {
+        if self.is_unknown || self.requests.is_opaque() || self.answers.is_opaque() {
+            State::Unknown
+        } else if !self.is_complete() {
+            State::Busy
+        } else if self.answers.has_announced_close() {
+            State::Ending
+        } else if self.requests.whole() == 0 {
+            State::Fresh
+        } else {
+            State::Between
+        }
+    }
+
+    /// Whether no request and no answer is under way.
+    fn is_complete(&self) -> bool {
+        self.requests.is_at_boundary()
+            && self.answers.is_at_boundary()
+            && self.requests.whole() == self.answers.whole()
+    }
+}
+
+/// Notes a connection that the program has just accepted. Signal-safe.
+pub(super) fn note(socket: RawFd) {
+    let (Some(cookie), Some(entry)) = (tcp::cookie(socket), table::make_entry(socket)) else { return };
+    entry.connection.begin();
+    entry.cookie.store(cookie, Ordering::Release);
+    entry.set_kind(Kind::Connection);
+}
+
+/// The connection of a descriptor, if it is one. The number may mean something else by now.
+#[inline]
+pub(super) fn of(fd: RawFd) -> Option<&'static Connection> {
+    table::entry_of(fd, Kind::Connection).map(|entry| &entry.connection)
+}
+
+/// The same, and the number still means it.
+pub(super) fn surely_of(fd: RawFd) -> Option<&'static Connection> {
+    let entry = table::entry_of(fd, Kind::Connection)?;
+    is_same(fd, entry).then_some(&entry.connection)
+}
+
+fn is_same(fd: RawFd, entry: &Entry) -> bool {
+    tcp::cookie(fd) == Some(entry.cookie.load(Ordering::Acquire))
+}
+
+fn add(counter: &AtomicU64, count: usize) {
+    // One direction has one thread at a time: no need for a locked instruction.
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(count as u64), Ordering::Release);
+}

@@ -1,0 +1,202 @@
+//! The drain: an old worker lets its connections go, each between its requests (contract 6.3).
+//!
+//! Two work on it. The program's own threads do, in the assisted calls: a write announces the end in an answer that is
+//! the last one due, and a loop, before it waits, lets go of what lies quiet in its set. There, nobody can be in the middle
+//! of closing a connection. The worker's guard thread looks after the rest (programs without epoll), and after the end.
+
+use std::os::fd::{IntoRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::connection::Look;
+use super::table::{self, Kind};
+use super::{gate, listeners, tell};
+use crate::sys::{clock, epoll_sets, fd};
+use crate::wire::FromWorker;
+
+/// What the library's own event carries in the program's epoll sets. No pointer and no descriptor looks like this.
+const MARK: u64 = 0xECE0_0C1D_5EA7_BE11;
+/// How often the guard looks.
+const PERIOD: Duration = Duration::from_millis(5);
+/// A loop that waits all the time does not look each time.
+const LEAST_BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+/// How soon after the start of the drain the guard looks at connections that no epoll set is known to have.
+const TIME_TO_REGISTER: Duration = Duration::from_millis(4);
+/// The longest between two looks for closed listeners.
+const LONGEST_SUSPICION: Duration = Duration::from_secs(1);
+
+static UNDER_WAY: AtomicBool = AtomicBool::new(false);
+/// Wakes the program's loops.
+static WAKER: AtomicI32 = AtomicI32::new(-1);
+/// Wakes the guard.
+static NUDGE: AtomicI32 = AtomicI32::new(-1);
+/// When a loop has looked last, in nanoseconds.
+static LOOKED_AT: AtomicU64 = AtomicU64::new(0);
+
+/// Makes what a drain needs, while there is one thread: descriptors made later would cost the program more. Before
+/// `main`. `high`: the lowest number for descriptors of the library's own.
+pub(crate) fn prepare(high: RawFd) {
+    let event = || {
+        let event = fd::eventfd().ok()?;
+        let moved = fd::duplicate_from(std::os::fd::AsRawFd::as_raw_fd(&event), high);
+        Some(moved.unwrap_or(event).into_raw_fd())
+    };
+    WAKER.store(event().unwrap_or(-1), Ordering::Release);
+    NUDGE.store(event().unwrap_or(-1), Ordering::Release);
+    gate::open(event().unwrap_or(-1));
+}
+
+/// Whether this worker is draining.
+#[inline]
+pub(super) fn is_under_way() -> bool {
+    UNDER_WAY.load(Ordering::Acquire)
+}
+
+/// What the guard waits for beside its master.
+pub(crate) fn nudge_descriptor() -> RawFd {
+    NUDGE.load(Ordering::Acquire)
+}
+
+/// There is something for the guard to look at. Signal-safe.
+pub(super) fn nudge() {
+    fd::notify(NUDGE.load(Ordering::Acquire));
+}
+
+/// The guard's part in the hand-over.
+#[derive(Debug, Default)]
+pub(crate) struct Guard {
+    drains_since: Option<Duration>,
+    has_told: bool,
+    /// How long until closed listeners are looked for again.
+    suspicion: Option<Duration>,
+}
+
+impl Guard {
+    /// The master wants this worker to drain.
+    pub(crate) fn begin(&mut self) {
+        if self.drains_since.is_some() {
+            return;
+        }
+        self.drains_since = Some(clock::monotonic());
+        UNDER_WAY.store(true, Ordering::SeqCst);
+        gate::close();
+        for (set, _) in table::each(Kind::EpollSet) {
+            find_homes(set);
+            // Once for each set (EPOLLET): its loop looks at its connections then, and knows when to look again.
+            epoll_sets::add(set, WAKER.load(Ordering::Acquire), (libc::EPOLLIN | libc::EPOLLET) as u32, MARK);
+        }
+        fd::notify(WAKER.load(Ordering::Acquire));
+    }
+
+    /// Looks at what there is to look at. Gives how long until it wants to look again, if at all.
+    pub(crate) fn look(&mut self, nudged: bool) -> Option<Duration> {
+        if nudged {
+            fd::acknowledge(nudge_descriptor());
+        }
+        match self.drains_since {
+            Some(since) => self.look_at_drain(since),
+            None => self.look_for_closed(nudged),
+        }
+    }
+
+    fn look_at_drain(&mut self, since: Duration) -> Option<Duration> {
+        let now = clock::monotonic();
+        let mut some_left = gate::is_accepting();
+        for (socket, entry) in table::each(Kind::Connection) {
+            if entry.connection.home().is_none() && now.saturating_sub(since) >= TIME_TO_REGISTER {
+                let cookie = entry.cookie.load(Ordering::Acquire);
+                if entry.connection.look(socket, cookie, now) == Look::Gone {
+                    entry.set_kind(Kind::Other);
+                    continue;
+                }
+            }
+            some_left = true;
+        }
+        if !some_left && !std::mem::replace(&mut self.has_told, true) {
+            tell(FromWorker::Drained);
+        }
+        (!self.has_told).then_some(PERIOD)
+    }
+
+    fn look_for_closed(&mut self, nudged: bool) -> Option<Duration> {
+        let is_due = nudged || self.suspicion.is_some();
+        let next = self.suspicion.filter(|_| !nudged).map_or(PERIOD, |time| (time * 2).min(LONGEST_SUSPICION));
+        self.suspicion = (is_due && listeners::find_closed()).then_some(next);
+        self.suspicion
+    }
+}
+
+/// A loop of the program's is about to wait for this set. Gives when it wants to look again, if at all.
+pub(super) fn look_at_set(set: RawFd) -> Option<Duration> {
+    let now = clock::monotonic();
+    let nanoseconds = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+    let last = Duration::from_nanos(LOOKED_AT.swap(nanoseconds, Ordering::AcqRel));
+    let since = now.saturating_sub(last);
+    if since < LEAST_BETWEEN_LOOKS {
+        LOOKED_AT.store(u64::try_from(last.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
+        return Some(LEAST_BETWEEN_LOOKS);
+    }
+    let (mut next, mut some_left, mut some_homeless) = (None::<Duration>, false, false);
+    for (socket, entry) in table::each(Kind::Connection) {
+        some_left = true;
+        match entry.connection.home() {
+            Some(home) if home == set => {}
+            Some(_) => continue,
+            None => {
+                some_homeless = true;
+                continue;
+            }
+        }
+        match entry.connection.look(socket, entry.cookie.load(Ordering::Acquire), now) {
+            Look::Gone => entry.set_kind(Kind::Other),
+            Look::Again(time) => next = Some(next.map_or(time, |next| next.min(time))),
+            Look::Leave => next = Some(next.unwrap_or(PERIOD)),
+        }
+    }
+    if some_homeless {
+        find_homes(set);
+        next = Some(next.map_or(PERIOD, |next| next.min(PERIOD)));
+    }
+    if !some_left || next.is_none() {
+        nudge();
+    }
+    next
+}
+
+/// Which connections this set has.
+fn find_homes(set: RawFd) {
+    epoll_sets::each_registration(set, |place| {
+        if let Some(entry) = table::entry_of(place.target, Kind::Connection) {
+            entry.connection.set_home(set);
+        }
+    });
+}
+
+/// Takes the library's own event out of what a wait has brought; gives how many are left.
+pub(super) fn without_mark(events: &mut [libc::epoll_event]) -> usize {
+    let is_mark = |event: &libc::epoll_event| event.u64 == MARK;
+    let Some(mark) = events.iter().position(is_mark) else { return events.len() };
+    events.copy_within(mark + 1.., mark);
+    events.len() - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_never_reaches_the_program_contract_6_2() {
+        let event = |u64| libc::epoll_event { events: 1, u64 };
+        for marked in 0..4usize {
+            let mut events: Vec<libc::epoll_event> = (0..4).map(event).collect();
+            events[marked].u64 = MARK;
+            let left = without_mark(&mut events);
+            let data: Vec<u64> = events[..left].iter().map(|event| event.u64).collect();
+            let expected: Vec<u64> = (0..4).filter(|number| *number != marked as u64).collect();
+            assert_eq!(data, expected);
+        }
+        assert_eq!(without_mark(&mut [event(MARK)]), 0);
+        assert_eq!(without_mark(&mut [event(1), event(2)]), 2);
+        assert_eq!(without_mark(&mut []), 0);
+    }
+}

@@ -1,0 +1,154 @@
+//! The gate: whether this worker takes connections (contract 6.3).
+//!
+//! Once it is closed, what waits in the queue is the replacement's. The listener leaves every epoll set, a non-blocking
+//! accept gives EAGAIN, a blocking one goes on blocking. A listener's open file is shared by the workers of a slot, and
+//! no thread may be caught in the kernel's `accept` when the gate closes: so it is non-blocking in truth, and
+//! a program that believes otherwise waits here.
+
+use std::os::fd::RawFd;
+use std::os::raw::c_int;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::table::{self, Entry, Kind};
+use super::{connection, listeners};
+use crate::sys::fd::{self, FileIdentity};
+use crate::sys::{KeepErrno, clock, dispositions, epoll_sets, errno, raw, set_errno, tcp};
+
+static CLOSED: AtomicBool = AtomicBool::new(false);
+/// So many threads are between the kernel's `accept` and the noting of what it gave.
+static ACCEPTING: AtomicU32 = AtomicU32::new(0);
+/// An eventfd that is readable once whoever waits has to look again.
+static BELL: AtomicI32 = AtomicI32::new(-1);
+
+/// Makes the gate ready for use. Before `main`.
+pub(super) fn open(bell: RawFd) {
+    BELL.store(bell, Ordering::Release);
+}
+
+pub(super) fn is_closed() -> bool {
+    CLOSED.load(Ordering::Acquire)
+}
+
+/// Whoever waits for a connection looks whether it still should. Signal-safe.
+pub(super) fn wake_all() {
+    fd::notify(BELL.load(Ordering::Acquire));
+}
+
+/// No connection is taken any more when this returns.
+pub(super) fn close() {
+    CLOSED.store(true, Ordering::SeqCst);
+    wake_all();
+    for (socket, _) in table::each(Kind::Listener) {
+        let Some(identity) = FileIdentity::of(socket) else { continue };
+        epoll_sets::each_place(socket, identity.inode(), |place| {
+            epoll_sets::remove(place.set, socket);
+        });
+    }
+    let patience = clock::monotonic().saturating_add(LONGEST_ACCEPT);
+    while ACCEPTING.load(Ordering::SeqCst) > 0 && clock::monotonic() < patience {
+        std::thread::yield_now();
+    }
+}
+
+/// A non-blocking accept takes microseconds; a thread of a stopped or starved process may take longer.
+const LONGEST_ACCEPT: Duration = Duration::from_millis(100);
+
+/// accept4(2) on a listener of this worker's.
+pub(super) fn accept(
+    socket: RawFd,
+    entry: &Entry,
+    address: *mut libc::sockaddr,
+    length: *mut libc::socklen_t,
+    flags: c_int,
+) -> c_int {
+    let mut limit = None;
+    loop {
+        if listeners::is_shut(entry) {
+            return fail(libc::EINVAL);
+        }
+        if let Some(result) = try_accept(socket, address, length, flags) {
+            return result;
+        }
+        if listeners::is_non_blocking(entry) {
+            return fail(libc::EAGAIN);
+        }
+        if listeners::is_in_a_loop(socket, entry) && !is_closed() {
+            // The loop was told of a connection that another worker of the slot was faster to take. It is prepared for one
+            // that has been aborted meanwhile (accept(2)), and must not be caught here.
+            return fail(libc::ECONNABORTED);
+        }
+        let limit = *limit.get_or_insert_with(|| tcp::receive_timeout(socket).map(|time| clock::monotonic() + time));
+        match wait(socket, limit) {
+            Waited::LookAgain => {}
+            Waited::TimedOut => return fail(libc::EAGAIN),
+            Waited::Interrupted => return fail(libc::EINTR),
+        }
+    }
+}
+
+/// `None`: there is no connection, or none for this worker.
+fn try_accept(
+    socket: RawFd,
+    address: *mut libc::sockaddr,
+    length: *mut libc::socklen_t,
+    flags: c_int,
+) -> Option<c_int> {
+    ACCEPTING.fetch_add(1, Ordering::SeqCst);
+    let result = match is_closed() {
+        true => fail(libc::EAGAIN),
+        false => raw::accept(socket, address, length, flags),
+    };
+    if result >= 0 {
+        let _errno = KeepErrno::new();
+        connection::note(result);
+    }
+    ACCEPTING.fetch_sub(1, Ordering::SeqCst);
+    (result >= 0 || errno() != libc::EAGAIN).then_some(result)
+}
+
+/// Whether a thread is between the kernel's `accept` and the noting of what it gave.
+pub(super) fn is_accepting() -> bool {
+    ACCEPTING.load(Ordering::SeqCst) > 0
+}
+
+enum Waited {
+    LookAgain,
+    TimedOut,
+    Interrupted,
+}
+
+/// Waits until there may be a connection for a program that believes its listener to be blocking.
+fn wait(socket: RawFd, limit: Option<Duration>) -> Waited {
+    /// A bell that rings for somebody else goes on ringing: so long it is not listened to.
+    const DEAF: Duration = Duration::from_millis(50);
+    let left = limit.map(|limit| limit.saturating_sub(clock::monotonic()));
+    if left.is_some_and(|left| left.is_zero()) {
+        return Waited::TimedOut;
+    }
+    let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let bell = BELL.load(Ordering::Acquire);
+    let is_rung = poll(&mut [entry(bell)], Some(Duration::ZERO)) > 0;
+    let result = match (is_closed(), is_rung) {
+        // It goes on blocking, as a listener does to which nobody comes.
+        (true, _) => poll(&mut [], left),
+        (false, true) => poll(&mut [entry(socket)], Some(left.map_or(DEAF, |left| left.min(DEAF)))),
+        (false, false) => poll(&mut [entry(socket), entry(bell)], left),
+    };
+    // accept(2) goes on after a handler with SA_RESTART; poll(2) never does, and does not tell which it was.
+    if result < 0 && errno() == libc::EINTR && !dispositions::all_handlers_restart() {
+        return Waited::Interrupted;
+    }
+    Waited::LookAgain
+}
+
+fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> c_int {
+    let mut time = timeout.map(clock::timespec);
+    let pointer = time.as_mut().map_or(std::ptr::null_mut(), |time| &raw mut *time);
+    raw::ppoll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, pointer, std::ptr::null())
+}
+
+fn fail(errno: i32) -> c_int {
+    set_errno(errno);
+    -1
+}
