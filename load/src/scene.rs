@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 
-use crate::case::Case;
+use crate::case::{Act, Case};
 use crate::connection::Targets;
 use crate::engine::Load;
 use crate::outcome::{Loss, LostRequest};
 use crate::plan::Kind;
-use crate::server::{Server, Start, counts};
+use crate::server::{Said, Server, Start, counts};
 use crate::tally::Tally;
 
 /// How a case is run.
@@ -50,6 +50,7 @@ pub struct Scene {
     pub allowed: BTreeMap<Loss, u64>,
     /// Processes that were killed.
     pub kills: Vec<Kill>,
+    born: Instant,
     started: Instant,
 }
 
@@ -88,6 +89,7 @@ impl Scene {
         if case.multi {
             arguments.push("multi=yes".to_owned());
         }
+        let born = Instant::now();
         let server = Server::start(&Start {
             program: &setting.program,
             arguments: &arguments,
@@ -105,6 +107,7 @@ impl Scene {
             load: None,
             allowed: BTreeMap::new(),
             kills: Vec::new(),
+            born,
             started: Instant::now(),
         })
     }
@@ -212,6 +215,17 @@ impl Scene {
         Ok(next()? + next()?)
     }
 
+    /// Old workers that did not end when they were told to, if there were any.
+    fn killed_after_all(&self) -> Option<usize> {
+        let killed = Said::is_death_by_sigkill;
+        Some(self.server.events.iter().filter(|event| killed(&event.said)).count()).filter(|count| *count > 0)
+    }
+
+    /// How long the run has taken so far.
+    pub fn elapsed(&self) -> Duration {
+        self.born.elapsed()
+    }
+
     /// Stops the case's clients and keeps what they counted.
     pub fn stop_clients(&mut self) -> Result<()> {
         if let Some(load) = self.load.take() {
@@ -244,6 +258,9 @@ impl Scene {
         }
         if self.case.no_retries && self.tally.retried > 0 && !self.setting.allow_retries && !self.case.handoff_off {
             faults.push(format!("{} retried, although they always had a request under way", self.tally.retried));
+        }
+        if let (Act::Restarts, Some(killed)) = (self.case.act, self.killed_after_all()) {
+            faults.push(format!("{killed} old workers had to be killed with SIGKILL"));
         }
         if self.tally.answers() == 0 && !self.case.clients.is_empty() {
             faults.push("no request was answered".to_owned());

@@ -45,6 +45,13 @@ pub enum Said {
     Stats(Stats),
 }
 
+impl Said {
+    /// A worker was killed with SIGKILL.
+    pub fn is_death_by_sigkill(&self) -> bool {
+        matches!(self, Self::Exit { status: 137, .. })
+    }
+}
+
 /// The cluster's own view of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stats {

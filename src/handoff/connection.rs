@@ -188,7 +188,8 @@ impl Connection {
 
     /// For how long nothing was said, as far as this has been watched.
     fn quiet_for(&self, now: Duration) -> Duration {
-        let said = self.received.load(Ordering::Acquire).wrapping_add(self.sent.load(Ordering::Acquire)).wrapping_add(1);
+        let said =
+            self.received.load(Ordering::Acquire).wrapping_add(self.sent.load(Ordering::Acquire)).wrapping_add(1);
         if self.seen.swap(said, Ordering::AcqRel) != said {
             self.seen_at.store(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
         }
@@ -258,9 +259,7 @@ impl Exchange {
 
     /// Whether no request and no answer is under way.
     fn is_complete(&self) -> bool {
-        self.requests.is_at_boundary()
-            && self.answers.is_at_boundary()
-            && self.requests.whole() == self.answers.whole()
+        self.requests.is_at_boundary() && self.answers.is_at_boundary() && self.requests.whole() == self.answers.whole()
     }
 }
 

@@ -138,7 +138,9 @@ fn apply<'a>(change: Change, parts: &[libc::iovec], room: &'a mut [libc::iovec; 
     };
     let total: usize = parts.iter().map(|part| part.iov_len).sum();
     // The program may write less than what it has to replace.
-    let text = change.text.get(..change.text.len().min(if change.replaced > 0 { total.saturating_sub(change.at) } else { usize::MAX }))?;
+    let text = change
+        .text
+        .get(..change.text.len().min(if change.replaced > 0 { total.saturating_sub(change.at) } else { usize::MAX }))?;
     let (mut at, mut is_in) = (0, false);
     let end = change.at + change.replaced;
     for part in parts {
@@ -206,7 +208,9 @@ mod tests {
                 Some(Edit::Overwrite { at, length }) if at >= taken && !is_pending(&pending) => {
                     Some(Edit::Overwrite { at: at - taken, length })
                 }
-                Some(Edit::Insert { at }) if taken <= at && !is_pending(&pending) && !arrived.ends_with(b"close\r\n") => {
+                Some(Edit::Insert { at })
+                    if taken <= at && !is_pending(&pending) && !arrived.ends_with(b"close\r\n") =>
+                {
                     Some(Edit::Insert { at: at - taken })
                 }
                 _ => None,

@@ -88,7 +88,8 @@ impl Entry {
     }
 
     pub(crate) fn listener(&self) -> Option<(SocketAddr, ListenerId)> {
-        let [head, low, high, inode] = [0, 1, 2, 3].map(|index| self.listener.get(index).map_or(0, |word| word.load(Ordering::Acquire)));
+        let [head, low, high, inode] =
+            [0, 1, 2, 3].map(|index| self.listener.get(index).map_or(0, |word| word.load(Ordering::Acquire)));
         let port = (head >> 8) as u16;
         let ip = u128::from(low) | u128::from(high) << 64;
         let address = match head as u8 {

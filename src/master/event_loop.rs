@@ -183,7 +183,9 @@ impl Master {
             let Some(worker) = self.workers.get_mut(&serial) else { return };
             let key = worker.key;
             match worker.hear(now) {
-                Heard::Message(FromWorker::Listening(address), Some(socket)) => self.worker_listens(key, address, socket),
+                Heard::Message(FromWorker::Listening(address), Some(socket)) => {
+                    self.worker_listens(key, address, socket)
+                }
                 Heard::Message(message, _) => self.worker_says(key, message),
                 Heard::Noise => {}
                 Heard::Nothing => return,

@@ -38,7 +38,8 @@ pub(crate) struct NotAListener;
 impl Keeper {
     /// Keeps a socket that a worker listens on, unless it is kept already.
     pub(crate) fn keep(&mut self, key: ProcessKey, address: SocketAddr, socket: OwnedFd) -> Result<(), NotAListener> {
-        let id = FileIdentity::of(socket.as_raw_fd()).map(|identity| ListenerId(identity.inode())).ok_or(NotAListener)?;
+        let id =
+            FileIdentity::of(socket.as_raw_fd()).map(|identity| ListenerId(identity.inode())).ok_or(NotAListener)?;
         let kept = self.slots.entry(key.slot()).or_default();
         if let Some(known) = kept.iter_mut().find(|known| known.id == id) {
             known.used_by = key;

@@ -146,7 +146,8 @@ impl Launcher {
     /// Waits in the socket until the worker's constructor reads it.
     fn welcome(&self, id: u8, channel: &OwnedFd, kept: &[Kept]) -> io::Result<()> {
         let send = |message: FromMaster, descriptor| {
-            socket::send(channel.as_raw_fd(), message.encode().bytes(), descriptor).map_err(io::Error::from_raw_os_error)
+            socket::send(channel.as_raw_fd(), message.encode().bytes(), descriptor)
+                .map_err(io::Error::from_raw_os_error)
         };
         let listeners = u16::try_from(kept.len()).unwrap_or(u16::MAX);
         let pidfd = self.own_pidfd.as_ref().map(AsRawFd::as_raw_fd);

@@ -51,9 +51,7 @@ pub(crate) fn each_set(mut see: impl FnMut(RawFd)) {
     let mut buffer = DirectoryBuffer([0; 4096]);
     loop {
         // SAFETY: the buffer is writable for its length.
-        let count = unsafe {
-            libc::syscall(libc::SYS_getdents64, directory.0, buffer.0.as_mut_ptr(), buffer.0.len())
-        };
+        let count = unsafe { libc::syscall(libc::SYS_getdents64, directory.0, buffer.0.as_mut_ptr(), buffer.0.len()) };
         let Some(entries) = usize::try_from(count).ok().and_then(|count| buffer.0.get(..count)) else { return };
         if entries.is_empty() {
             return;
@@ -193,7 +191,9 @@ impl Path {
 
     fn put(&mut self, text: &[u8]) -> &mut Self {
         // The last byte stays zero.
-        if let Some(place) = self.bytes.get_mut(self.length..self.length + text.len()).filter(|_| self.length + text.len() < 64) {
+        if let Some(place) =
+            self.bytes.get_mut(self.length..self.length + text.len()).filter(|_| self.length + text.len() < 64)
+        {
             place.copy_from_slice(text);
             self.length += text.len();
         }
@@ -236,7 +236,12 @@ mod tests {
         let set = epoll();
         let events: Vec<OwnedFd> = (0..300).map(|_| fd::eventfd().unwrap()).collect();
         for (index, event) in events.iter().enumerate() {
-            assert!(add(set.as_raw_fd(), event.as_raw_fd(), libc::EPOLLIN as u32 | libc::EPOLLET as u32, u64::MAX - index as u64));
+            assert!(add(
+                set.as_raw_fd(),
+                event.as_raw_fd(),
+                libc::EPOLLIN as u32 | libc::EPOLLET as u32,
+                u64::MAX - index as u64
+            ));
         }
         let mut found = Vec::new();
         assert!(each_registration(set.as_raw_fd(), |place| found.push(place)));

@@ -24,12 +24,7 @@ pub(crate) fn listen(socket: RawFd, backlog: c_int) -> c_int {
 }
 
 /// accept4(2).
-pub(crate) fn accept(
-    socket: RawFd,
-    address: *mut libc::sockaddr,
-    length: *mut libc::socklen_t,
-    flags: c_int,
-) -> c_int {
+pub(crate) fn accept(socket: RawFd, address: *mut libc::sockaddr, length: *mut libc::socklen_t, flags: c_int) -> c_int {
     call!(SYS_accept4, socket, address, length, flags) as c_int
 }
 

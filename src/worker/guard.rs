@@ -166,7 +166,6 @@ enum Verdict {
     MasterGone,
 }
 
-
 /// Ends this process as its master would have: SIGTERM, and SIGKILL when the time is over.
 fn stop_self(timeout: Duration) {
     process::signal_self(libc::SIGTERM);

@@ -157,7 +157,8 @@ fn receive_listeners(channel: RawFd, count: u16) -> Vec<(SocketAddr, OwnedFd)> {
     (0..count)
         .filter_map(|_| {
             let mut buffer = [0; MAX_LENGTH];
-            let socket::Received::Message { length, mut descriptors, .. } = socket::receive(channel, &mut buffer) else {
+            let socket::Received::Message { length, mut descriptors, .. } = socket::receive(channel, &mut buffer)
+            else {
                 return None;
             };
             match FromMaster::decode(buffer.get(..length)?) {

@@ -49,11 +49,7 @@ pub extern "C" fn listen(socket: c_int, backlog: c_int) -> c_int {
 /// # Safety
 /// As for accept(2).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn accept(
-    socket: c_int,
-    address: *mut libc::sockaddr,
-    length: *mut libc::socklen_t,
-) -> c_int {
+pub unsafe extern "C" fn accept(socket: c_int, address: *mut libc::sockaddr, length: *mut libc::socklen_t) -> c_int {
     accept_as(socket, address, length, 0)
 }
 
@@ -168,12 +164,7 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
 /// # Safety
 /// As for epoll_ctl(2).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn epoll_ctl(
-    set: c_int,
-    operation: c_int,
-    fd: c_int,
-    event: *mut libc::epoll_event,
-) -> c_int {
+pub unsafe extern "C" fn epoll_ctl(set: c_int, operation: c_int, fd: c_int, event: *mut libc::epoll_event) -> c_int {
     if table::entry_of(fd, Kind::Listener).is_none() {
         return raw::epoll_ctl(set, operation, fd, event);
     }

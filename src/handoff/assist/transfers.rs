@@ -100,7 +100,9 @@ pub unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, size: usize) ->
 /// As for writev(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn writev(fd: c_int, parts: *const libc::iovec, count: c_int) -> isize {
-    let Some(connection) = connection::of(fd).filter(|_| !parts.is_null()) else { return raw::writev(fd, parts, count) };
+    let Some(connection) = connection::of(fd).filter(|_| !parts.is_null()) else {
+        return raw::writev(fd, parts, count);
+    };
     // SAFETY: the caller's promise: `parts` are `count` valid parts.
     let all = unsafe { parts_of(parts, usize::try_from(count).unwrap_or(0)) };
     if drain::is_under_way() {
@@ -411,4 +413,3 @@ pub unsafe extern "C" fn splice(
     }
     result
 }
-
