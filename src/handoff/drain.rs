@@ -43,7 +43,7 @@ pub(crate) fn prepare(high: RawFd) {
     };
     WAKER.store(event().unwrap_or(-1), Ordering::Release);
     NUDGE.store(event().unwrap_or(-1), Ordering::Release);
-    gate::open(event().unwrap_or(-1));
+    gate::open(event().unwrap_or(-1), event().unwrap_or(-1));
 }
 
 /// Whether this worker is draining.

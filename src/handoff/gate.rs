@@ -18,27 +18,29 @@ use crate::sys::{KeepErrno, clock, dispositions, epoll_sets, errno, raw, set_err
 static CLOSED: AtomicBool = AtomicBool::new(false);
 /// So many threads are between the kernel's `accept` and the noting of what it gave.
 static ACCEPTING: AtomicU32 = AtomicU32::new(0);
-/// An eventfd that is readable once whoever waits has to look again.
-static BELL: AtomicI32 = AtomicI32::new(-1);
+/// Eventfds that become readable, for good, when the gate closes and when the program shuts a listener down.
+static CLOSING: AtomicI32 = AtomicI32::new(-1);
+static SHUTTING: AtomicI32 = AtomicI32::new(-1);
 
 /// Makes the gate ready for use. Before `main`.
-pub(super) fn open(bell: RawFd) {
-    BELL.store(bell, Ordering::Release);
+pub(super) fn open(closing: RawFd, shutting: RawFd) {
+    CLOSING.store(closing, Ordering::Release);
+    SHUTTING.store(shutting, Ordering::Release);
 }
 
 pub(super) fn is_closed() -> bool {
     CLOSED.load(Ordering::Acquire)
 }
 
-/// Whoever waits for a connection looks whether it still should. Signal-safe.
-pub(super) fn wake_all() {
-    fd::notify(BELL.load(Ordering::Acquire));
+/// The program has shut a listener down: whoever waits for a connection looks whether it still should. Signal-safe.
+pub(super) fn listener_was_shut() {
+    fd::notify(SHUTTING.load(Ordering::Acquire));
 }
 
 /// No connection is taken any more when this returns.
 pub(super) fn close() {
     CLOSED.store(true, Ordering::SeqCst);
-    wake_all();
+    fd::notify(CLOSING.load(Ordering::Acquire));
     for (socket, _) in table::each(Kind::Listener) {
         let Some(identity) = FileIdentity::of(socket) else { continue };
         epoll_sets::each_place(socket, identity.inode(), |place| {
@@ -120,20 +122,23 @@ enum Waited {
 
 /// Waits until there may be a connection for a program that believes its listener to be blocking.
 fn wait(socket: RawFd, limit: Option<Duration>) -> Waited {
-    /// A bell that rings for somebody else goes on ringing: so long it is not listened to.
-    const DEAF: Duration = Duration::from_millis(50);
+    /// Another listener was shut down, and that cannot be waited for any more: how often this one is looked at.
+    const PERIOD: Duration = Duration::from_millis(50);
     let left = limit.map(|limit| limit.saturating_sub(clock::monotonic()));
     if left.is_some_and(|left| left.is_zero()) {
         return Waited::TimedOut;
     }
     let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    let bell = BELL.load(Ordering::Acquire);
-    let is_rung = poll(&mut [entry(bell)], Some(Duration::ZERO)) > 0;
-    let result = match (is_closed(), is_rung) {
+    let (closing, shutting) = (CLOSING.load(Ordering::Acquire), SHUTTING.load(Ordering::Acquire));
+    let is_other_shut = poll(&mut [entry(shutting)], Some(Duration::ZERO)) > 0;
+    let (shutting, left) = match is_other_shut {
+        true => (-1, Some(left.map_or(PERIOD, |left| left.min(PERIOD)))),
+        false => (shutting, left),
+    };
+    let result = match is_closed() {
         // It goes on blocking, as a listener does to which nobody comes.
-        (true, _) => poll(&mut [], left),
-        (false, true) => poll(&mut [entry(socket)], Some(left.map_or(DEAF, |left| left.min(DEAF)))),
-        (false, false) => poll(&mut [entry(socket), entry(bell)], left),
+        true => poll(&mut [entry(shutting)], left),
+        false => poll(&mut [entry(socket), entry(closing), entry(shutting)], left),
     };
     // accept(2) goes on after a handler with SA_RESTART; poll(2) never does, and does not tell which it was.
     if result < 0 && errno() == libc::EINTR && !dispositions::all_handlers_restart() {

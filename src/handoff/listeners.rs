@@ -229,7 +229,7 @@ pub(super) fn shut(socket: RawFd, entry: &Entry) {
             tell(FromWorker::Closed(address, ListenerId(identity.inode())));
         }
     }
-    super::gate::wake_all();
+    super::gate::listener_was_shut();
 }
 
 #[cfg(feature = "assist")]
