@@ -19,7 +19,7 @@ demo test header lint install-tools:
 	@scripts/$@
 
 soak:
-	@scripts/test-zero-loss static --soak $${SECONDS:-600}
+	@scripts/test-zero-loss static --soak $(or $(SECONDS),600)
 
 zero-loss-20:
 	@scripts/zero-loss-20
