@@ -57,27 +57,27 @@ pub struct Scene {
 /// A process that was killed, perhaps after it had been stopped for a while.
 #[derive(Debug, Clone, Copy)]
 pub struct Kill {
-    /// Whatever came to it from now on was in its queue.
+    /// Whatever came to it from then on was in its queue.
     pub stopped: Option<Instant>,
-    /// SIGKILL.
+    /// The signal that ended it.
     pub at: Instant,
+    /// What it excuses.
+    pub excused: &'static [Loss],
 }
 
 /// The clients notice a death within this time, even on a machine that is busy.
 const NOTICED: Duration = Duration::from_millis(60);
-/// From SIGSTOP on, this long may a process go on.
-const STOPS: Duration = Duration::from_millis(5);
 
 impl Kill {
     /// Whether it may be the cause of this loss: the request was being handled in the killed process.
     fn excuses(&self, lost: &LostRequest) -> bool {
-        let was_queued = self.stopped.is_some_and(|stopped| lost.sent > stopped + STOPS);
-        HANDLED.contains(&lost.loss) && lost.at >= self.at && lost.at <= self.at + NOTICED && !was_queued
+        let was_queued = self.stopped.is_some_and(|stopped| lost.sent > stopped);
+        self.excused.contains(&lost.loss) && lost.at >= self.at && lost.at <= self.at + NOTICED && !was_queued
     }
 }
 
 /// What may become of a request that a killed process was handling.
-const HANDLED: [Loss; 4] = [Loss::Fresh, Loss::Broken, Loss::PipelineCut, Loss::RetryFailed];
+pub const HANDLED: [Loss; 4] = [Loss::Fresh, Loss::Broken, Loss::PipelineCut, Loss::RetryFailed];
 
 /// Room for what a machine is slow at, beside the times that the contract names.
 const SLACK: Duration = Duration::from_secs(5);
@@ -145,11 +145,6 @@ impl Scene {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(load)
-    }
-
-    /// How many clients there are.
-    pub fn clients(&self) -> u64 {
-        self.case.clients.iter().map(|(_, count)| *count as u64).sum()
     }
 
     /// Whether to do it once more.
@@ -285,7 +280,7 @@ mod tests {
             pid: 0,
             detail: String::new(),
         };
-        let kill = Kill { stopped: Some(at(100)), at: at(150) };
+        let kill = Kill { stopped: Some(at(100)), at: at(150), excused: &HANDLED };
         assert!(kill.excuses(&lost(Loss::Fresh, 99, 151)));
         assert!(!kill.excuses(&lost(Loss::Fresh, 120, 151)), "it was in the queue");
         assert!(!kill.excuses(&lost(Loss::Fresh, 99, 140)), "it was lost before");

@@ -109,13 +109,13 @@ pub struct Start<'a> {
 impl Server {
     /// Starts it and waits until it serves.
     pub fn start(how: &Start<'_>) -> Result<Self> {
+        let port = free_ports(how.ports_after)?;
         let marker = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));
         let folder = std::env::temp_dir().join(format!("zero-loss-{marker}"));
         std::fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         // A copy, so that a scenario can deploy a broken one in its place.
         let program = folder.join("server");
         std::fs::copy(how.program, &program).with_context(|| format!("cannot copy {}", how.program.display()))?;
-        let port = free_ports(how.ports_after)?;
         let mut command = Command::new(&program);
         command
             .arg(format!("port={port}"))
@@ -222,6 +222,21 @@ impl Server {
             bail!("process {pid} is not of this server, or has ended");
         }
         kill(Pid::from_raw(pid as i32), signal).with_context(|| format!("cannot send {signal} to worker {pid}"))
+    }
+
+    /// Stops a process of this server: when this returns, it does nothing any more.
+    pub fn stop_worker(&self, pid: u32) -> Result<()> {
+        self.signal_worker(pid, Signal::SIGSTOP)?;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+            if stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("process {pid} does not stop");
+            }
+        }
     }
 
     /// Tells workers that start from now on to misbehave; `None`: no longer.
