@@ -6,6 +6,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::children;
 use super::http1::{self, Answers, Requests};
 use super::table::{self, Entry, Kind};
 use crate::sys::tcp;
@@ -267,6 +268,7 @@ impl Exchange {
 pub(super) fn note(socket: RawFd) {
     let (Some(cookie), Some(entry)) = (tcp::cookie(socket), table::make_entry(socket)) else { return };
     entry.connection.begin();
+    entry.generation.store(children::generation(), Ordering::Release);
     entry.cookie.store(cookie, Ordering::Release);
     entry.set_kind(Kind::Connection);
 }
@@ -274,7 +276,24 @@ pub(super) fn note(socket: RawFd) {
 /// The connection of a descriptor, if it is one. The number may mean something else by now.
 #[inline]
 pub(super) fn of(fd: RawFd) -> Option<&'static Connection> {
-    table::entry_of(fd, Kind::Connection).map(|entry| &entry.connection)
+    let entry = table::entry_of(fd, Kind::Connection)?;
+    if children::is_child() {
+        is_used(entry);
+    }
+    Some(&entry.connection)
+}
+
+/// A child of the worker's uses what it has inherited.
+#[cold]
+fn is_used(entry: &Entry) {
+    entry.generation.store(children::generation(), Ordering::Release);
+    children::attend();
+}
+
+/// The connections that this process has used.
+pub(super) fn each() -> impl Iterator<Item = (RawFd, &'static Entry)> {
+    let generation = children::generation();
+    table::each(Kind::Connection).filter(move |(_, entry)| entry.generation.load(Ordering::Acquire) == generation)
 }
 
 /// The same, and the number still means it.

@@ -8,9 +8,9 @@ use std::os::fd::{IntoRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::connection::Look;
+use super::connection::{self, Look};
 use super::table::{self, Kind};
-use super::{gate, listeners, tell};
+use super::{children, gate, listeners, tell};
 use crate::sys::{clock, epoll_sets, fd};
 use crate::wire::FromWorker;
 
@@ -41,6 +41,7 @@ pub(crate) fn prepare(high: RawFd) {
         let moved = fd::duplicate_from(std::os::fd::AsRawFd::as_raw_fd(&event), high);
         Some(moved.unwrap_or(event).into_raw_fd())
     };
+    children::prepare();
     WAKER.store(event().unwrap_or(-1), Ordering::Release);
     NUDGE.store(event().unwrap_or(-1), Ordering::Release);
     gate::open(event().unwrap_or(-1), event().unwrap_or(-1));
@@ -59,6 +60,10 @@ pub(crate) fn nudge_descriptor() -> RawFd {
 
 /// There is something for the guard to look at. Signal-safe.
 pub(super) fn nudge() {
+    // A child's guard looks often enough; the worker's is not concerned.
+    if children::is_child() {
+        return;
+    }
     fd::notify(NUDGE.load(Ordering::Acquire));
 }
 
@@ -101,8 +106,8 @@ impl Guard {
 
     fn look_at_drain(&mut self, since: Duration) -> Option<Duration> {
         let now = clock::monotonic();
-        let mut some_left = gate::is_accepting();
-        for (socket, entry) in table::each(Kind::Connection) {
+        let mut some_left = gate::is_accepting() || (!children::is_child() && children::some_are_busy());
+        for (socket, entry) in connection::each() {
             if entry.connection.home().is_none() && now.saturating_sub(since) >= TIME_TO_REGISTER {
                 let cookie = entry.cookie.load(Ordering::Acquire);
                 if entry.connection.look(socket, cookie, now) == Look::Gone {
@@ -113,7 +118,9 @@ impl Guard {
             some_left = true;
         }
         if !some_left && !std::mem::replace(&mut self.has_told, true) {
-            tell(FromWorker::Drained);
+            if !children::is_child() {
+                tell(FromWorker::Drained);
+            }
         }
         (!self.has_told).then_some(PERIOD)
     }
@@ -137,7 +144,7 @@ pub(super) fn look_at_set(set: RawFd) -> Option<Duration> {
         return Some(LEAST_BETWEEN_LOOKS);
     }
     let (mut next, mut some_left, mut some_homeless) = (None::<Duration>, false, false);
-    for (socket, entry) in table::each(Kind::Connection) {
+    for (socket, entry) in connection::each() {
         some_left = true;
         match entry.connection.home() {
             Some(home) if home == set => {}

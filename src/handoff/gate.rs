@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::table::{self, Entry, Kind};
-use super::{connection, listeners};
+use super::{children, connection, listeners};
 use crate::sys::fd::{self, FileIdentity};
 use crate::sys::{KeepErrno, clock, dispositions, epoll_sets, errno, raw, set_errno, tcp};
 
@@ -29,7 +29,20 @@ pub(super) fn open(closing: RawFd, shutting: RawFd) {
 }
 
 pub(super) fn is_closed() -> bool {
-    CLOSED.load(Ordering::Acquire)
+    if CLOSED.load(Ordering::Acquire) {
+        return true;
+    }
+    // A child of the worker's is not told in any other way.
+    if children::is_child() && children::is_readable(closing_descriptor()) {
+        CLOSED.store(true, Ordering::Release);
+        return true;
+    }
+    false
+}
+
+/// Readable once the gate is closed.
+pub(super) fn closing_descriptor() -> RawFd {
+    CLOSING.load(Ordering::Acquire)
 }
 
 /// The program has shut a listener down: whoever waits for a connection looks whether it still should. Signal-safe.
@@ -64,6 +77,7 @@ pub(super) fn accept(
     length: *mut libc::socklen_t,
     flags: c_int,
 ) -> c_int {
+    children::attend();
     let mut limit = None;
     loop {
         if listeners::is_shut(entry) {

@@ -11,6 +11,8 @@
 
 #[cfg(feature = "assist")]
 mod assist;
+#[cfg(feature = "assist")]
+mod children;
 mod connection;
 mod drain;
 #[cfg(feature = "assist")]

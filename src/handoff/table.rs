@@ -41,6 +41,8 @@ pub(crate) struct Entry {
     pub(crate) flags: AtomicU32,
     /// The socket's cookie.
     pub(crate) cookie: AtomicU64,
+    /// Of a connection: the process (see `children`) that has used it last.
+    pub(crate) generation: AtomicU32,
     /// Of a listener: where it listens, and its inode.
     listener: [AtomicU64; 4],
     pub(crate) connection: Connection,

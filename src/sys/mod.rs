@@ -21,6 +21,7 @@ pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod stderr;
 pub(crate) mod tcp;
+pub(crate) mod thread;
 pub(crate) mod zombies;
 
 /// The calling thread's `errno`. Signal-safe.

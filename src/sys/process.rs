@@ -84,6 +84,15 @@ pub(crate) fn leads_session() -> bool {
     own_session() == own_pid()
 }
 
+/// Whether a process has ended, reaped or not.
+pub(crate) fn is_dead(pid: Pid) -> bool {
+    match std::fs::read_to_string(format!("/proc/{}/stat", pid.raw())) {
+        // `pid (name) state …`; the name may hold anything.
+        Ok(text) => text.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X'])),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
 /// Names the process's main thread, as `ps` and `top` show it; gives its earlier name. The kernel keeps 15 characters.
 pub(crate) fn rename(name: &str) -> Option<String> {
     // The main thread's name whichever thread calls; /proc/self/comm would be the same file under another name.

@@ -4,7 +4,6 @@
 //! It is there from before `main` on, blocks every signal, and needs nothing of the program's threads: it works in a
 //! worker that hangs.
 
-use std::mem::MaybeUninit;
 use std::os::fd::{IntoRawFd, RawFd};
 use std::time::Duration;
 
@@ -12,44 +11,16 @@ use super::identity::{Identity, Standing, standing};
 use crate::handoff;
 use crate::log;
 use crate::sys::process::{self, Pid};
-use crate::sys::signals::{AllBlocked, Signal};
-use crate::sys::{pidfd, socket};
+use crate::sys::signals::Signal;
+use crate::sys::{pidfd, socket, thread};
 use crate::wire::{Decoded, FromMaster, MAX_LENGTH};
-
-/// Room for a few small frames. The C library takes the program's thread-local data out of it, too; where that is more,
-/// the default size is used.
-const STACK: usize = 64 * 1024;
 
 /// Where the program has closed the descriptors to watch, the parent's number has to be looked at now and then.
 const FALLBACK_PERIOD_MS: i32 = 500;
 
 /// Starts the thread. The error is an errno.
 pub(super) fn start() -> Result<(), i32> {
-    // The new thread inherits the mask.
-    let _blocked = AllBlocked::new().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))?;
-    match create(Some(STACK)) {
-        Err(libc::EINVAL) => create(None),
-        other => other,
-    }
-}
-
-fn create(stack: Option<usize>) -> Result<(), i32> {
-    let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-    let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
-    // SAFETY: the attributes are initialized before they are used, and destroyed after; the thread's function takes no
-    // argument and lives as long as the process.
-    let result = unsafe {
-        libc::pthread_attr_init(attributes.as_mut_ptr());
-        libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED);
-        let sized = stack.map_or(0, |size| libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), size));
-        let result = match sized {
-            0 => libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), watch, std::ptr::null_mut()),
-            error => error,
-        };
-        libc::pthread_attr_destroy(attributes.as_mut_ptr());
-        result
-    };
-    if result == 0 { Ok(()) } else { Err(result) }
+    thread::start(watch)
 }
 
 extern "C" fn watch(_: *mut libc::c_void) -> *mut libc::c_void {
