@@ -1,11 +1,13 @@
 # What there is to do here; each line calls a script of scripts/, which say more. `make` alone lists them.
 
-.PHONY: help build demo test header lint install-tools
+.PHONY: help build demo test header lint install-tools soak zero-loss-20
 
 help:
 	@echo 'make build          the C library: target/release/libecewo_cluster.a and .so'
 	@echo 'make demo           build, and start a small clustered HTTP server (PORT=3000 WORKERS=4 to choose)'
 	@echo 'make test           install what is missing, and test everything'
+	@echo 'make soak           restarts and crashes under load, long form, for SECONDS (600)'
+	@echo 'make zero-loss-20   the same in the short form, 20 times, on a busy machine'
 	@echo 'make header         write include/ecewo-cluster.h anew from src/ffi'
 	@echo 'make lint           rustfmt, clippy and shellcheck; warnings are errors'
 	@echo 'make install-tools  what the tests need, with the package manager of the system'
@@ -15,3 +17,9 @@ build:
 
 demo test header lint install-tools:
 	@scripts/$@
+
+soak:
+	@scripts/test-zero-loss static --soak $(or $(SECONDS),600)
+
+zero-loss-20:
+	@scripts/zero-loss-20

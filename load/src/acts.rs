@@ -11,11 +11,9 @@ use nix::sys::signal::Signal;
 use crate::case::Act;
 use crate::outcome::Loss;
 use crate::plan::Kind;
-use crate::scene::Scene;
+use crate::scene::{HANDLED, Kill, Scene};
 use crate::server::counts;
 
-/// What may become of a request that a killed process was handling.
-const HANDLED: [Loss; 4] = [Loss::Fresh, Loss::Broken, Loss::PipelineCut, Loss::RetryFailed];
 /// What may become of a request when the server goes down on purpose.
 const GOING_DOWN: [Loss; 4] = [Loss::Refused, Loss::NoConnection, Loss::Fresh, Loss::RetryFailed];
 
@@ -77,8 +75,17 @@ fn kill(scene: &mut Scene) -> Result<()> {
         let stats = scene.server.stats()?;
         let pid = *stats.pids.get(fastrand::usize(0..stats.pids.len())).context("no workers")?;
         scene.restarts.push((Instant::now(), Duration::ZERO));
+        // Half of them are stopped first: what comes then is in its queue for certain, and must survive it.
+        let stopped = if fastrand::bool() {
+            scene.server.stop_worker(pid)?;
+            let at = Instant::now();
+            pause(30, 60);
+            Some(at)
+        } else {
+            None
+        };
+        scene.kills.push(Kill { stopped, at: Instant::now(), excused: &HANDLED });
         scene.server.signal_worker(pid, Signal::SIGKILL)?;
-        scene.allow(&HANDLED, scene.clients());
         scene.server.wait_for(Duration::from_secs(10), "a killed worker's replacement", |events| {
             let (now_starts, now_exits) = counts(events);
             now_starts > starts && now_exits > exits
@@ -127,9 +134,10 @@ fn kill_any(scene: &mut Scene) {
     let mut ours = scene.server.ours();
     let master = scene.server.pid().as_raw() as u32;
     ours.retain(|pid| *pid != master);
+    let at = Instant::now();
     let killed = fastrand::choice(ours).is_some_and(|pid| scene.server.signal_worker(pid, Signal::SIGKILL).is_ok());
     if killed {
-        scene.allow(&HANDLED, scene.clients());
+        scene.kills.push(Kill { stopped: None, at, excused: &HANDLED });
     }
 }
 
@@ -218,7 +226,7 @@ fn operator_term(scene: &mut Scene) -> Result<()> {
     scene.restarts.push((Instant::now(), Duration::ZERO));
     scene.server.signal_worker(pid, Signal::SIGTERM)?;
     // What is in the queue of a listener that the program itself closes is reset; that is no restart.
-    scene.allow(&[Loss::Fresh], scene.clients());
+    scene.kills.push(Kill { stopped: None, at: Instant::now(), excused: &[Loss::Fresh] });
     let limit = Duration::from_secs(5);
     scene.server.wait_for(limit, "the end of the worker", |events| counts(events).1 > exits)?;
     scene.took_until_now();
@@ -248,8 +256,10 @@ fn failed_deploys(scene: &mut Scene, modes: &[&str]) -> Result<()> {
         ensure!(stats.pids == before, "{mode}: the pids were {before:?} and are {:?}", stats.pids);
         mend_deploy(scene, mode, &program)?;
     }
-    pause(50, 100);
-    scene.restart(usize::from(scene.setting.workers))?;
+    for _ in 0..3 {
+        pause(50, 100);
+        scene.restart(usize::from(scene.setting.workers))?;
+    }
     let after = scene.server.stats()?.pids;
     ensure!(after.iter().all(|pid| !before.contains(pid)), "not all are replaced: {before:?}, {after:?}");
     scene.nothing_left_over(scene.setting.workers)

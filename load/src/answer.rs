@@ -315,7 +315,7 @@ mod tests {
                 answers.extend(answer);
             }
         }
-        assert_eq!(reader.in_the_middle(), false);
+        assert!(!reader.in_the_middle());
         Ok(answers)
     }
 

@@ -135,6 +135,8 @@ fn connect(target: SocketAddr, small_buffer: bool) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
+    // Its local port stays in use for a minute after it: servers that are started meanwhile may listen there all the same.
+    socket.set_reuse_address(true)?;
     if small_buffer {
         socket.set_recv_buffer_size(64 * 1024)?;
     }

@@ -82,17 +82,19 @@ impl Kind {
     /// Pause before the next request.
     pub fn think(self, random: &mut fastrand::Rng) -> Duration {
         match self {
-            Self::New | Self::Busy | Self::Pipelined | Self::Head | Self::Post | Self::Http10 | Self::Expect => {
-                Duration::ZERO
-            }
-            Self::Idle => Duration::from_millis(random.u64(100..=375)),
-            Self::Slow
-            | Self::SlowNew
+            Self::New
+            | Self::Busy
+            | Self::Slow
             | Self::Parts
             | Self::Chunked
+            | Self::Pipelined
             | Self::PipelinedSlow
-            | Self::Pieces
-            | Self::SlowReader => Duration::from_micros(random.u64(0..3000)),
+            | Self::Head
+            | Self::Post
+            | Self::Http10
+            | Self::Expect => Duration::ZERO,
+            Self::Idle => Duration::from_millis(random.u64(100..=375)),
+            Self::SlowNew | Self::Pieces | Self::SlowReader => Duration::from_micros(random.u64(0..3000)),
             Self::TlsLike | Self::WebsocketLike => Duration::from_millis(20),
         }
     }

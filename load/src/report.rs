@@ -16,7 +16,7 @@ pub fn line(scene: &mut Scene, passed: bool) -> String {
     let latencies = scene.tally.latencies(&[0.5, 0.99, 0.999, 1.0]);
     let latencies: Vec<_> = latencies.into_iter().map(|latency| format!("{:.1}", milliseconds(latency))).collect();
     format!(
-        "{:4} {:19} {:34} {} w {:3} r {:7} req {:3} retried {:3} lost  restart {:.0}/{:.0} ms  p50/99/99.9/max {} ms",
+        "{:4} {:19} {:34} {} w {:3} r {:7} req {:3} retried {:3} lost  restart {:.0}/{:.0} ms  p50/99/99.9/max {} ms  {:.1} s",
         if passed { "ok" } else { "FAIL" },
         scene.case.name,
         server_name(scene),
@@ -28,6 +28,7 @@ pub fn line(scene: &mut Scene, passed: bool) -> String {
         median,
         largest,
         latencies.join("/"),
+        scene.elapsed().as_secs_f64(),
     )
 }
 

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 
-use crate::case::Case;
+use crate::case::{Act, Case};
 use crate::connection::Targets;
 use crate::engine::Load;
-use crate::outcome::Loss;
+use crate::outcome::{Loss, LostRequest};
 use crate::plan::Kind;
-use crate::server::{Server, Start, counts};
+use crate::server::{Said, Server, Start, counts};
 use crate::tally::Tally;
 
 /// How a case is run.
@@ -48,8 +48,36 @@ pub struct Scene {
     load: Option<Load>,
     /// Losses that the case permits.
     pub allowed: BTreeMap<Loss, u64>,
+    /// Processes that were killed.
+    pub kills: Vec<Kill>,
+    born: Instant,
     started: Instant,
 }
+
+/// A process that was killed, perhaps after it had been stopped for a while.
+#[derive(Debug, Clone, Copy)]
+pub struct Kill {
+    /// Whatever came to it from then on was in its queue.
+    pub stopped: Option<Instant>,
+    /// The signal that ended it.
+    pub at: Instant,
+    /// What it excuses.
+    pub excused: &'static [Loss],
+}
+
+/// The clients notice a death within this time, even on a machine that is busy.
+const NOTICED: Duration = Duration::from_millis(60);
+
+impl Kill {
+    /// Whether it may be the cause of this loss: the request was being handled in the killed process.
+    fn excuses(&self, lost: &LostRequest) -> bool {
+        let was_queued = self.stopped.is_some_and(|stopped| lost.sent > stopped);
+        self.excused.contains(&lost.loss) && lost.at >= self.at && lost.at <= self.at + NOTICED && !was_queued
+    }
+}
+
+/// What may become of a request that a killed process was handling.
+pub const HANDLED: [Loss; 4] = [Loss::Fresh, Loss::Broken, Loss::PipelineCut, Loss::RetryFailed];
 
 /// Room for what a machine is slow at, beside the times that the contract names.
 const SLACK: Duration = Duration::from_secs(5);
@@ -61,10 +89,12 @@ impl Scene {
         if case.multi {
             arguments.push("multi=yes".to_owned());
         }
+        let born = Instant::now();
         let server = Server::start(&Start {
             program: &setting.program,
             arguments: &arguments,
             workers: setting.workers,
+            ports_after: if case.multi { u16::from(setting.workers) + 1 } else { 0 },
             shutdown_ms: case.shutdown_ms,
             handoff_off: case.handoff_off,
         })?;
@@ -76,6 +106,8 @@ impl Scene {
             tally: Tally::default(),
             load: None,
             allowed: BTreeMap::new(),
+            kills: Vec::new(),
+            born,
             started: Instant::now(),
         })
     }
@@ -113,11 +145,6 @@ impl Scene {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(load)
-    }
-
-    /// How many clients there are.
-    pub fn clients(&self) -> u64 {
-        self.case.clients.iter().map(|(_, count)| *count as u64).sum()
     }
 
     /// Whether to do it once more.
@@ -183,6 +210,17 @@ impl Scene {
         Ok(next()? + next()?)
     }
 
+    /// Old workers that did not end when they were told to, if there were any.
+    fn killed_after_all(&self) -> Option<usize> {
+        let killed = Said::is_death_by_sigkill;
+        Some(self.server.events.iter().filter(|event| killed(&event.said)).count()).filter(|count| *count > 0)
+    }
+
+    /// How long the run has taken so far.
+    pub fn elapsed(&self) -> Duration {
+        self.born.elapsed()
+    }
+
     /// Stops the case's clients and keeps what they counted.
     pub fn stop_clients(&mut self) -> Result<()> {
         if let Some(load) = self.load.take() {
@@ -201,8 +239,14 @@ impl Scene {
     pub fn judge(&mut self) -> Result<()> {
         crate::opaque_ends::judge(self);
         let mut faults = Vec::new();
+        let (kills, details) = (&self.kills, &self.tally.details);
+        let excused = |loss| {
+            let of_kind = details.iter().filter(|lost| lost.loss == loss);
+            of_kind.filter(|lost| kills.iter().any(|kill| kill.excuses(lost))).count() as u64
+        };
         for loss in Loss::ALL {
             let (lost, allowed) = (self.tally.lost_by(loss), self.allowed.get(&loss).copied().unwrap_or(0));
+            let allowed = allowed.saturating_add(excused(loss));
             if lost > allowed && !self.case.handoff_off {
                 faults.push(format!("{lost} {loss} ({allowed} allowed)"));
             }
@@ -210,9 +254,38 @@ impl Scene {
         if self.case.no_retries && self.tally.retried > 0 && !self.setting.allow_retries && !self.case.handoff_off {
             faults.push(format!("{} retried, although they always had a request under way", self.tally.retried));
         }
+        if let (Act::Restarts, Some(killed)) = (self.case.act, self.killed_after_all()) {
+            faults.push(format!("{killed} old workers had to be killed with SIGKILL"));
+        }
         if self.tally.answers() == 0 && !self.case.clients.is_empty() {
             faults.push("no request was answered".to_owned());
         }
         if faults.is_empty() { Ok(()) } else { bail!("{}", faults.join("; ")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_excuses_what_was_being_handled_and_nothing_else() {
+        let zero = Instant::now();
+        let at = |ms| zero + Duration::from_millis(ms);
+        let lost = |loss, sent, noticed| LostRequest {
+            at: at(noticed),
+            sent: at(sent),
+            loss,
+            client: "new",
+            pid: 0,
+            detail: String::new(),
+        };
+        let kill = Kill { stopped: Some(at(100)), at: at(150), excused: &HANDLED };
+        assert!(kill.excuses(&lost(Loss::Fresh, 99, 151)));
+        assert!(!kill.excuses(&lost(Loss::Fresh, 120, 151)), "it was in the queue");
+        assert!(!kill.excuses(&lost(Loss::Fresh, 99, 140)), "it was lost before");
+        assert!(!kill.excuses(&lost(Loss::Fresh, 99, 300)), "it was lost later");
+        assert!(!kill.excuses(&lost(Loss::Refused, 99, 151)));
+        assert!(Kill { stopped: None, ..kill }.excuses(&lost(Loss::Broken, 120, 151)));
     }
 }

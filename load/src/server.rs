@@ -45,6 +45,13 @@ pub enum Said {
     Stats(Stats),
 }
 
+impl Said {
+    /// A worker was killed with SIGKILL.
+    pub fn is_death_by_sigkill(&self) -> bool {
+        matches!(self, Self::Exit { status: 137, .. })
+    }
+}
+
 /// The cluster's own view of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stats {
@@ -91,6 +98,8 @@ pub struct Start<'a> {
     pub arguments: &'a [String],
     /// So many workers.
     pub workers: u8,
+    /// So many ports after the cluster's must be free, too.
+    pub ports_after: u16,
     /// Its time-out for stopping, in milliseconds.
     pub shutdown_ms: u32,
     /// `ECEWO_CLUSTER_HANDOFF=off`.
@@ -100,13 +109,13 @@ pub struct Start<'a> {
 impl Server {
     /// Starts it and waits until it serves.
     pub fn start(how: &Start<'_>) -> Result<Self> {
+        let port = free_ports(how.ports_after)?;
         let marker = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));
         let folder = std::env::temp_dir().join(format!("zero-loss-{marker}"));
         std::fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         // A copy, so that a scenario can deploy a broken one in its place.
         let program = folder.join("server");
         std::fs::copy(how.program, &program).with_context(|| format!("cannot copy {}", how.program.display()))?;
-        let port = free_ports(how.workers)?;
         let mut command = Command::new(&program);
         command
             .arg(format!("port={port}"))
@@ -213,6 +222,21 @@ impl Server {
             bail!("process {pid} is not of this server, or has ended");
         }
         kill(Pid::from_raw(pid as i32), signal).with_context(|| format!("cannot send {signal} to worker {pid}"))
+    }
+
+    /// Stops a process of this server: when this returns, it does nothing any more.
+    pub fn stop_worker(&self, pid: u32) -> Result<()> {
+        self.signal_worker(pid, Signal::SIGSTOP)?;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+            if stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("process {pid} does not stop");
+            }
+        }
     }
 
     /// Tells workers that start from now on to misbehave; `None`: no longer.
@@ -322,12 +346,12 @@ fn understand(line: &str) -> Option<Said> {
     })
 }
 
-/// A port that is free and has so many free ones (and two) after it: some servers use them.
-fn free_ports(workers: u8) -> Result<u16> {
+/// A port that is free, and so many after it.
+fn free_ports(after: u16) -> Result<u16> {
     for _ in 0..200 {
         let first = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
         let port = first.local_addr()?.port();
-        let last = port.checked_add(u16::from(workers) + 2);
+        let last = port.checked_add(after);
         let is_free = |port| TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).is_ok();
         if last.is_some_and(|last| (port + 1..=last).all(is_free)) {
             return Ok(port);
