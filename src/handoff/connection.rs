@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::children;
 use super::http1::{self, Answers, Requests};
 use super::table::{self, Entry, Kind};
+use crate::sys::epoll_sets::Registration;
 use crate::sys::tcp;
 
 /// In the flags: the library has ended the receiving side, so that the program sees the end of the input.
@@ -34,8 +35,10 @@ pub(crate) struct Connection {
     /// Written by `begin`, before anybody can find the connection.
     exchange: UnsafeCell<MaybeUninit<Exchange>>,
     flags: AtomicU32,
-    /// The epoll set that it is registered in, plus one; 0 while that is not known.
+    /// The epoll set that it is registered in, plus one; 0 while that is not known. How it is registered there.
     home: AtomicI32,
+    home_events: AtomicU32,
+    home_data: AtomicU64,
     /// Bytes that the program has read.
     received: AtomicU64,
     /// Bytes that it has written.
@@ -148,13 +151,25 @@ impl Connection {
         self.home.load(Ordering::Acquire).checked_sub(1).filter(|set| *set >= 0)
     }
 
-    pub(super) fn set_home(&self, set: RawFd) {
-        self.home.store(set + 1, Ordering::Release);
+    pub(super) fn set_home(&self, place: Registration) {
+        self.home_events.store(place.events, Ordering::Release);
+        self.home_data.store(place.data, Ordering::Release);
+        self.home.store(place.set + 1, Ordering::Release);
+    }
+
+    /// Where it is registered, if that set tells of each change once only.
+    pub(super) fn edge_home(&self, socket: RawFd) -> Option<Registration> {
+        let set = self.home()?;
+        let (events, data) = (self.home_events.load(Ordering::Acquire), self.home_data.load(Ordering::Acquire));
+        let is_edge = events & libc::EPOLLET as u32 != 0;
+        is_edge.then_some(Registration { set, target: socket, events, data, inode: 0 })
     }
 
     /// Lets the connection go if it is between requests and has been for a while.
     pub(super) fn look(&self, socket: RawFd, cookie: u64, now: Duration) -> Look {
-        if tcp::cookie(socket) != Some(cookie) {
+        // Whoever has just said something is still there.
+        let is_quiet = self.quiet_for(now) > Duration::ZERO;
+        if is_quiet && tcp::cookie(socket) != Some(cookie) {
             return Look::Gone;
         }
         let flags = self.flags.load(Ordering::Acquire);
@@ -170,12 +185,15 @@ impl Connection {
             State::Unknown => Look::Leave,
             // It will close the connection itself, unless the library has spoken for it.
             State::Ending if flags & ANNOUNCED == 0 => Look::Again(SOON),
+            State::Ending if !is_quiet => Look::Again(SOON),
             State::Ending => self.let_go(socket),
             State::Busy => Look::Again(SOON),
             State::Between | State::Fresh => {
                 let patience = if state == State::Fresh { FRESH } else { QUIET };
                 match patience.checked_sub(quiet_for).filter(|left| !left.is_zero()) {
                     Some(left) => Look::Again(left),
+                    // The number may have come to mean something else just now.
+                    None if !is_quiet => Look::Again(SOON),
                     None => self.let_go(socket),
                 }
             }

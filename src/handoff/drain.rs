@@ -27,6 +27,9 @@ const TIME_TO_REGISTER: Duration = Duration::from_millis(4);
 /// So many connections the guard lets go at each look. More threads that wake up at once would be in each other's way, and the
 /// time between the end of the input and the closing is when a client's next request is missed.
 const MOST_AT_A_TIME: u32 = 32;
+/// So many a loop lets go before it deals with them: a request that comes meanwhile is served, but an idle client's next
+/// connection is the replacement's.
+const MOST_OF_A_LOOP: u32 = 64;
 /// The longest between two looks for closed listeners.
 const LONGEST_SUSPICION: Duration = Duration::from_secs(1);
 
@@ -35,8 +38,8 @@ static UNDER_WAY: AtomicBool = AtomicBool::new(false);
 static WAKER: AtomicI32 = AtomicI32::new(-1);
 /// Wakes the guard.
 static NUDGE: AtomicI32 = AtomicI32::new(-1);
-/// When a loop has looked last, in nanoseconds.
-static LOOKED_AT: AtomicU64 = AtomicU64::new(0);
+/// Before this time, in nanoseconds, no loop looks again.
+static NOT_BEFORE: AtomicU64 = AtomicU64::new(0);
 
 /// Makes what a drain needs, while there is one thread: descriptors made later would cost the program more. Before
 /// `main`. `high`: the lowest number for descriptors of the library's own.
@@ -123,14 +126,17 @@ impl Guard {
         let is_registered_by_now = now.saturating_sub(since) >= TIME_TO_REGISTER;
         let mut let_go = 0;
         for (socket, entry) in connection::each() {
-            some_left = true;
             if entry.connection.home().is_none() && is_registered_by_now && let_go < MOST_AT_A_TIME {
                 match entry.connection.look(socket, entry.cookie.load(Ordering::Acquire), now) {
-                    Look::Gone => entry.set_kind(Kind::Other),
+                    Look::Gone => {
+                        entry.set_kind(Kind::Other);
+                        continue;
+                    }
                     Look::LetGo => let_go += 1,
                     Look::Again(_) | Look::Leave => {}
                 }
             }
+            some_left = true;
         }
         if !some_left && !std::mem::replace(&mut self.has_told, true) {
             if !children::is_child() {
@@ -151,46 +157,73 @@ impl Guard {
 /// A loop of the program's is about to wait for this set. Gives when it wants to look again, if at all.
 pub(super) fn look_at_set(set: RawFd) -> Option<Duration> {
     let now = clock::monotonic();
-    let nanoseconds = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-    let last = Duration::from_nanos(LOOKED_AT.swap(nanoseconds, Ordering::AcqRel));
-    let since = now.saturating_sub(last);
-    if since < LEAST_BETWEEN_LOOKS {
-        LOOKED_AT.store(u64::try_from(last.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
-        return Some(LEAST_BETWEEN_LOOKS);
+    let not_before = Duration::from_nanos(NOT_BEFORE.load(Ordering::Acquire));
+    if now < not_before {
+        return Some(not_before.saturating_sub(now).max(LEAST_BETWEEN_LOOKS));
     }
-    let (mut next, mut some_left, mut some_homeless) = (None::<Duration>, false, false);
-    for (socket, entry) in connection::each() {
-        some_left = true;
-        match entry.connection.home() {
-            Some(home) if home == set => {}
-            Some(_) => continue,
-            None => {
-                some_homeless = true;
-                continue;
-            }
-        }
-        match entry.connection.look(socket, entry.cookie.load(Ordering::Acquire), now) {
-            Look::Gone => entry.set_kind(Kind::Other),
-            Look::LetGo => next = Some(next.map_or(PERIOD, |next| next.min(PERIOD))),
-            Look::Again(time) => next = Some(next.map_or(time, |next| next.min(time))),
-            Look::Leave => next = Some(next.unwrap_or(PERIOD)),
-        }
-    }
-    if some_homeless {
+    let found = look_at_connections(set, now);
+    if found.some_homeless {
         find_homes(set);
-        next = Some(next.map_or(PERIOD, |next| next.min(PERIOD)));
     }
-    if !some_left || next.is_none() {
+    if !found.some_left || found.next.is_none() {
         nudge();
     }
-    next
+    // With thousands of connections a look takes milliseconds: the server's own work comes first.
+    let finished = clock::monotonic();
+    let pause = LEAST_BETWEEN_LOOKS.max(finished.saturating_sub(now).saturating_mul(3));
+    NOT_BEFORE.store(u64::try_from((finished + pause).as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
+    found.next
+}
+
+/// What a look at a set's connections finds.
+#[derive(Default)]
+struct Found {
+    /// When to look again.
+    next: Option<Duration>,
+    some_left: bool,
+    /// There are connections of which no set is known.
+    some_homeless: bool,
+}
+
+fn look_at_connections(set: RawFd, now: Duration) -> Found {
+    let mut found = Found::default();
+    let mut let_go = 0;
+    for (socket, entry) in connection::each() {
+        let home = entry.connection.home();
+        found.some_homeless |= home.is_none();
+        let look = match home == Some(set) && let_go < MOST_OF_A_LOOP {
+            true => entry.connection.look(socket, entry.cookie.load(Ordering::Acquire), now),
+            false => {
+                found.some_left = true;
+                continue;
+            }
+        };
+        let again = match look {
+            Look::Gone => {
+                entry.set_kind(Kind::Other);
+                continue;
+            }
+            Look::LetGo => {
+                let_go += 1;
+                LEAST_BETWEEN_LOOKS
+            }
+            Look::Again(time) => time,
+            Look::Leave => PERIOD,
+        };
+        found.some_left = true;
+        found.next = Some(found.next.map_or(again, |next| next.min(again)));
+    }
+    if found.some_homeless {
+        found.next = Some(found.next.map_or(PERIOD, |next| next.min(PERIOD)));
+    }
+    found
 }
 
 /// Which connections this set has.
 fn find_homes(set: RawFd) {
     epoll_sets::each_registration(set, |place| {
         if let Some(entry) = table::entry_of(place.target, Kind::Connection) {
-            entry.connection.set_home(set);
+            entry.connection.set_home(place);
         }
     });
 }

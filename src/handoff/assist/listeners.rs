@@ -3,7 +3,8 @@
 use std::os::raw::{c_int, c_long, c_ulong, c_void};
 
 use crate::handoff::table::{self, Kind};
-use crate::handoff::{drain, gate, is_handed_over, is_worker, listeners};
+use crate::handoff::{connection, drain, gate, is_handed_over, is_worker, listeners};
+use crate::sys::epoll_sets::Registration;
 use crate::sys::{KeepErrno, errno, fd, raw, set_errno, tcp};
 
 /// bind(2). In a worker, a TCP socket may become the listener of an earlier worker with the same address; on the
@@ -166,7 +167,15 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn epoll_ctl(set: c_int, operation: c_int, fd: c_int, event: *mut libc::epoll_event) -> c_int {
     if table::entry_of(fd, Kind::Listener).is_none() {
-        return raw::epoll_ctl(set, operation, fd, event);
+        let result = raw::epoll_ctl(set, operation, fd, event);
+        if result == 0 && operation != libc::EPOLL_CTL_DEL && drain::is_under_way() && !event.is_null() {
+            // SAFETY: the kernel has just read it.
+            let (events, data) = unsafe { ((*event).events, (*event).u64) };
+            if let Some(connection) = connection::of(fd) {
+                connection.set_home(Registration { set, target: fd, events, data, inode: 0 });
+            }
+        }
+        return result;
     }
     let is_removal = operation == libc::EPOLL_CTL_DEL;
     if gate::is_closed() {

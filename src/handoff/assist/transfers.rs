@@ -5,7 +5,7 @@ use std::os::raw::{c_int, c_void};
 use super::listeners::{fail, is_non_blocking};
 use crate::handoff::connection::{self, Connection};
 use crate::handoff::{drain, edit};
-use crate::sys::{KeepErrno, epoll_sets, process, raw, tcp};
+use crate::sys::{KeepErrno, process, raw, tcp};
 
 /// read(2).
 ///
@@ -335,12 +335,8 @@ fn write_in_drain(fd: c_int, parts: &[libc::iovec], send: impl Fn(&[libc::iovec]
 /// An answer may be whole now: an end of input that was kept back is shown to loops that are told once only.
 fn after_answer(connection: &Connection, fd: c_int) {
     if drain::is_under_way() && connection.may_show_end() {
-        if let Some(set) = connection.home() {
-            epoll_sets::each_registration(set, |place| {
-                if place.target == fd {
-                    place.refresh();
-                }
-            });
+        if let Some(place) = connection.edge_home(fd) {
+            place.refresh();
         }
     }
 }
