@@ -18,6 +18,7 @@ mod drain;
 #[cfg(feature = "assist")]
 mod edit;
 mod gate;
+#[allow(dead_code)]
 mod http1;
 mod legacy;
 mod listeners;
