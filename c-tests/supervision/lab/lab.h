@@ -22,6 +22,9 @@ int lab_main(const Cluster *options, int argc, char **argv, int (*worker)(void))
 int plain_worker(void);
 /* The same, and it says "worker <id> got <number>" for SIGTERM and SIGINT, too, and goes on. */
 int stubborn_worker(void);
+/* The same as plain_worker, but on SIGTERM it returns 0, and only when it has handled the signals that came before: of two that wait
+   the kernel may let the deadly one come first. */
+int tidy_worker(void);
 void lab_obey(void); /* the signal handlers of plain_worker alone */
 void lab_obey_stubbornly(void);
 void lab_sleep_for_ever(void) __attribute__((noreturn));
