@@ -35,23 +35,29 @@ impl Epoll {
     }
 
     /// Waits for at most `timeout` (`None`: for ever) with `unblocked` taken out of the thread's signal mask, and
-    /// gives the tokens of what is ready. A signal handler that ran, or the end of the time, gives none.
+    /// gives the tokens of what is ready: none at the end of the time, or if nothing but a signal has come.
     pub(crate) fn wait(&self, timeout: Option<Duration>, unblocked: &SignalSet) -> io::Result<Vec<u64>> {
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
         let mask = SignalSet::blocked_now()?.without(unblocked);
-        // SAFETY: `events` has room for BATCH entries; the mask is valid for the call.
-        let result = unsafe {
-            libc::epoll_pwait(
-                self.0.as_raw_fd(),
-                events.as_mut_ptr(),
-                BATCH as libc::c_int,
-                milliseconds(timeout),
-                mask.as_ptr(),
-            )
+        let ready = match self.look(milliseconds(timeout), &mask)? {
+            // A signal ends the wait whatever is ready; and so does SIGCONT, after a stop in which much may have happened.
+            None => self.look(0, &mask)?,
+            ready => ready,
         };
+        Ok(ready.unwrap_or_default())
+    }
+
+    /// `None`: a signal came first.
+    fn look(&self, timeout_ms: libc::c_int, mask: &SignalSet) -> io::Result<Option<Vec<u64>>> {
+        let (mut events, room) = ([libc::epoll_event { events: 0, u64: 0 }; BATCH], BATCH as libc::c_int);
+        // SAFETY: `events` has room for BATCH entries; the mask is valid for the call.
+        let result =
+            unsafe { libc::epoll_pwait(self.0.as_raw_fd(), events.as_mut_ptr(), room, timeout_ms, mask.as_ptr()) };
         match check(result.into()) {
-            Ok(count) => Ok(events.iter().take(usize::try_from(count).unwrap_or(0)).map(|event| event.u64).collect()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Vec::new()),
+            Ok(count) => {
+                let ready = events.iter().take(usize::try_from(count).unwrap_or(0));
+                Ok(Some(ready.map(|event| event.u64).collect()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
             Err(error) => Err(error),
         }
     }
