@@ -77,6 +77,20 @@ pub(super) fn bound(socket: RawFd, asked: SocketAddr) {
     }
 }
 
+/// Before a `listen`: on a socket that is not bound the system chooses the port. Signal-safe.
+#[cfg(feature = "assist")]
+pub(super) fn is_unbound(socket: RawFd) -> bool {
+    tcp::local_address(socket).is_some_and(|address| address.port() == 0)
+}
+
+/// After a `listen` on a socket that was not bound. Signal-safe.
+#[cfg(feature = "assist")]
+pub(super) fn bound_by_listen(socket: RawFd) {
+    if let Some(address) = tcp::local_address(socket) {
+        EPHEMERAL.note(address.port(), true);
+    }
+}
+
 /// After a `listen` that succeeded. Signal-safe.
 pub(super) fn listening(socket: RawFd) {
     if !tcp::is_tcp(socket) {
