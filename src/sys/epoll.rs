@@ -14,6 +14,15 @@ pub(crate) const BATCH: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Epoll(OwnedFd);
 
+/// What a wait has brought.
+#[derive(Debug)]
+pub(crate) struct News {
+    /// Of what is ready; none at the end of the time, or if nothing but a signal has come.
+    pub(crate) tokens: Vec<u64>,
+    /// A signal's handler has run, the library's or the program's.
+    pub(crate) is_interrupted: bool,
+}
+
 impl Epoll {
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: takes a flag.
@@ -34,16 +43,14 @@ impl Epoll {
         let _ = self.control(libc::EPOLL_CTL_DEL, fd.as_raw_fd(), std::ptr::null_mut());
     }
 
-    /// Waits for at most `timeout` (`None`: for ever) with `unblocked` taken out of the thread's signal mask, and
-    /// gives the tokens of what is ready: none at the end of the time, or if nothing but a signal has come.
-    pub(crate) fn wait(&self, timeout: Option<Duration>, unblocked: &SignalSet) -> io::Result<Vec<u64>> {
+    /// Waits for at most `timeout` (`None`: for ever) with `unblocked` taken out of the thread's signal mask.
+    pub(crate) fn wait(&self, timeout: Option<Duration>, unblocked: &SignalSet) -> io::Result<News> {
         let mask = SignalSet::blocked_now()?.without(unblocked);
-        let ready = match self.look(milliseconds(timeout), &mask)? {
+        match self.look(milliseconds(timeout), &mask)? {
+            Some(tokens) => Ok(News { tokens, is_interrupted: false }),
             // A signal ends the wait whatever is ready; and so does SIGCONT, after a stop in which much may have happened.
-            None => self.look(0, &mask)?,
-            ready => ready,
-        };
-        Ok(ready.unwrap_or_default())
+            None => Ok(News { tokens: self.look(0, &mask)?.unwrap_or_default(), is_interrupted: true }),
+        }
     }
 
     /// `None`: a signal came first.

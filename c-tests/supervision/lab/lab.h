@@ -81,4 +81,14 @@ pid_t release_wait_child(app *a, const char *text); /* until a child of the mast
      "... for W"            only worker W does so */
 void release_behave(void);
 
+/* ---- a program that is PID 1 of a namespace ------------------------------------------------------------------------- */
+
+/* In the app: runs it once more, with this variant, as PID 1 of a new namespace that has its own /proc, and gives its exit code. Where
+   the machine does not permit that, it says "refused: <why>" and gives PID1_REFUSED. */
+int pid1_run(char **argv, const char *variant);
+#define PID1_REFUSED 77
+bool pid1_is_refused(app *a); /* in the driver: waits for "master ready", or for the refusal */
+/* In the app: a grandchild that ends as an orphan, in a session of its own or in the caller's; gives its pid. */
+pid_t pid1_make_orphan(bool own_session);
+
 #endif
