@@ -35,7 +35,7 @@ use crate::sys::tcp;
 use crate::wire::FromWorker;
 use crate::worker::{Standing, standing};
 
-pub(crate) use drain::{Guard, nudge_descriptor, prepare};
+pub(crate) use drain::{Guard, nudge_descriptor, nudge_descriptor_is_gone, prepare};
 pub(crate) use listeners::{forget_inherited, inherit};
 
 /// `off` in it turns the hand-over off (contract 6.6).
