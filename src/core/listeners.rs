@@ -38,6 +38,9 @@ impl Supervisor {
     pub(super) fn release_everything(&mut self) {
         for slot in self.slots.values_mut() {
             slot.has_listeners = false;
+            for process in slot.processes_mut() {
+                process.adopts_until = None;
+            }
         }
         if self.settings.handoff {
             self.effects.push(Effect::Release(Released::Everything));

@@ -167,6 +167,8 @@ impl Supervisor {
         self.with(key, |process| {
             process.told_to_stop = true;
             process.kill_at = Some(kill_at);
+            // What it was given and has not taken is its successor's now.
+            process.adopts_until = None;
         });
         self.effects.push(Effect::Stop(key, StopSignal::Term));
     }
@@ -182,6 +184,8 @@ impl Supervisor {
             process.told_to_stop = true;
             process.drains_until = Some(half);
             process.kill_at = Some(whole);
+            // What it was given and has not taken is its successor's now.
+            process.adopts_until = None;
         });
         self.effects.push(Effect::Drain(key));
     }
