@@ -213,9 +213,13 @@ impl Supervisor {
 
     fn listening(&mut self, key: ProcessKey, address: SocketAddr) {
         let (now, port, handoff) = (self.now, self.settings.port.get(), self.settings.handoff);
+        let stopping = self.is_stopping();
         let Some(slot) = self.slot_mut(key) else { return };
         let is_worker = slot.is_worker(key);
         let Some(process) = slot.process_mut(key) else { return };
+        if stopping {
+            return self.release_everything();
+        }
         let first = !process.listens_on_port(port) && address.port() == port;
         process.listens_on(address);
         slot.has_listeners |= handoff;
