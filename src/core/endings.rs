@@ -124,7 +124,7 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
         let Occupancy::Process(process) = std::mem::replace(&mut slot.occupancy, Occupancy::Ended) else { return };
         slot.remember_addresses(&process, port);
-        slot.vacant_since = Some(now);
+        slot.vacant_since.get_or_insert(now);
         slot.exit_status = end.exit_status();
         let crash = !self.is_stopping() && is_crash(&process, end);
         if crash {

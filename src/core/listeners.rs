@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::slot::Slot;
 use super::supervisor::Supervisor;
 use super::{Effect, Listener, ProcessKey, Released, Time};
 
@@ -31,6 +32,13 @@ impl Supervisor {
         let inherits = slot.has_listeners;
         if let Some(process) = slot.process_mut(key).filter(|_| inherits) {
             process.adopts_until = Some(until);
+        }
+    }
+
+    /// A worker for which nobody waits any more serves once it listens.
+    pub(super) fn serves_at_last(&mut self, key: ProcessKey) {
+        if self.serves(key) && self.slot_mut(key).is_some_and(|slot| slot.vacant_since.is_some()) {
+            self.serves_now(key);
         }
     }
 
@@ -70,8 +78,7 @@ impl Supervisor {
             .values()
             .filter(|slot| slot.has_listeners)
             .filter(|slot| {
-                (slot.is_down() && slot.candidate.is_none())
-                    || self.queue_ends(slot.id, slot.vacant_since).is_some_and(|end| end <= self.now)
+                (slot.is_down() && slot.candidate.is_none()) || self.queue_ends(slot).is_some_and(|end| end <= self.now)
             })
             .map(|slot| slot.id)
             .collect();
@@ -86,12 +93,14 @@ impl Supervisor {
     /// When the next queue has been kept long enough.
     pub(super) fn release_deadline(&self) -> Option<Time> {
         let kept = self.slots.values().filter(|slot| slot.has_listeners);
-        kept.filter_map(|slot| self.queue_ends(slot.id, slot.vacant_since)).min()
+        kept.filter_map(|slot| self.queue_ends(slot)).min()
     }
 
-    /// A queue of the only slot that serves is kept: nobody else is there to be asked.
-    fn queue_ends(&self, id: u8, vacant_since: Option<Time>) -> Option<Time> {
-        let others_serve = self.slots.values().any(|slot| slot.id != id && slot.serves());
-        vacant_since.filter(|_| others_serve).map(|since| since.saturating_add(KEPT_WHILE_VACANT))
+    /// A queue of the only slot that serves is kept: nobody else is there to be asked. And so are those of a slot in
+    /// which somebody listens again, who is not ready yet: what he does not adopt is let go once he is.
+    fn queue_ends(&self, vacant: &Slot) -> Option<Time> {
+        let others_serve = self.slots.values().any(|slot| slot.id != vacant.id && slot.serves());
+        let since = vacant.vacant_since.filter(|_| others_serve && !vacant.is_listened_to());
+        since.map(|since| since.saturating_add(KEPT_WHILE_VACANT))
     }
 }

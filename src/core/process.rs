@@ -133,6 +133,10 @@ impl Process {
         self.ready && !self.has_to_go() && !self.condemned
     }
 
+    pub(crate) fn listens(&self) -> bool {
+        !self.listening.is_empty()
+    }
+
     pub(crate) fn listens_on_port(&self, port: u16) -> bool {
         self.listening.iter().any(|address| address.port() == port)
     }
@@ -175,7 +179,7 @@ impl Process {
     }
 
     /// Nobody waits for it any more.
-    fn has_to_go(&self) -> bool {
+    pub(crate) fn has_to_go(&self) -> bool {
         self.told_to_stop || self.stuck
     }
 

@@ -170,6 +170,12 @@ impl Slot {
         self.worker().is_some_and(Process::serves)
     }
 
+    /// Whether one that is its worker, or may become it, listens.
+    pub(crate) fn is_listened_to(&self) -> bool {
+        let mut processes = self.worker().into_iter().chain(&self.candidate);
+        processes.any(|process| process.listens() && !process.has_to_go())
+    }
+
     /// Whether nothing will run here any more, unless a replacement is on its way.
     pub(crate) fn is_down(&self) -> bool {
         match self.occupancy {

@@ -232,6 +232,7 @@ impl Supervisor {
             self.settle(key.slot());
         }
         self.check_ready(key);
+        self.serves_at_last(key);
         if let Some(slot) = self.slot_mut(key).filter(|_| is_worker) {
             if let Some(candidate) = slot.refresh_candidate(port) {
                 self.check_ready(candidate);
@@ -333,6 +334,7 @@ impl Supervisor {
         } else if is_candidate {
             self.abandon_restart(key.slot(), DeployFailure::NotReady { waited });
         } else {
+            self.serves_at_last(key);
             self.effects.push(Effect::Ready(key));
         }
     }
