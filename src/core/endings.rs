@@ -96,7 +96,8 @@ impl Supervisor {
         }
         let Some(process) = slot.process_mut(key) else { return };
         if process.told_to_stop {
-            return;
+            // If it drains, it cannot say any more when it is done.
+            return self.drained(key);
         }
         process.condemned = true;
         self.dismiss(key);

@@ -191,7 +191,7 @@ impl Supervisor {
     }
 
     /// A process that drains has nothing left to do.
-    fn drained(&mut self, key: ProcessKey) {
+    pub(super) fn drained(&mut self, key: ProcessKey) {
         let drains = self.slot_mut(key).and_then(|slot| slot.process_mut(key));
         if drains.and_then(|process| process.drains_until.take()).is_some() {
             self.effects.push(Effect::Stop(key, StopSignal::Term));
