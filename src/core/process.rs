@@ -128,9 +128,9 @@ impl Process {
         }
     }
 
-    /// Whether it does what a worker is for.
+    /// Whether it does what a worker is for. One that nobody waits for any more may still listen nowhere.
     pub(crate) fn serves(&self) -> bool {
-        self.ready && !self.has_to_go() && !self.condemned
+        self.ready && self.listens() && !self.has_to_go() && !self.condemned
     }
 
     pub(crate) fn listens(&self) -> bool {
