@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::slot::Slot;
 use super::supervisor::Supervisor;
 use super::{Effect, Listener, ProcessKey, Released, Time};
+use crate::wire::ListenerId;
 
 /// How long a slot in which nobody serves keeps its queue, if others serve.
 const KEPT_WHILE_VACANT: Duration = Duration::from_secs(5);
@@ -18,9 +19,19 @@ impl Supervisor {
         let Some(slot) = self.slot_mut(key) else { return };
         let is_worker = slot.is_worker(key);
         let Some(process) = slot.process_mut(key).filter(|process| !process.told_to_stop) else { return };
-        process.closes(listener.address);
-        if is_worker && self.settings.handoff {
-            self.effects.push(Effect::Release(Released::One(key.slot(), listener.id)));
+        if !process.closes(listener.address) {
+            return;
+        }
+        if is_worker {
+            self.release_one(key.slot(), listener.id);
+        } else {
+            process.closed.push(listener.id);
+        }
+    }
+
+    fn release_one(&mut self, id: u8, listener: ListenerId) {
+        if self.settings.handoff {
+            self.effects.push(Effect::Release(Released::One(id, listener)));
         }
     }
 
@@ -30,8 +41,10 @@ impl Supervisor {
         let Some(slot) = self.slot_mut(key).filter(|slot| slot.is_worker(key)) else { return };
         slot.vacant_since = None;
         let inherits = slot.has_listeners;
-        if let Some(process) = slot.process_mut(key).filter(|_| inherits) {
-            process.adopts_until = Some(until);
+        let Some(process) = slot.process_mut(key) else { return };
+        process.adopts_until = inherits.then_some(until);
+        for listener in std::mem::take(&mut process.closed) {
+            self.release_one(key.slot(), listener);
         }
     }
 

@@ -211,7 +211,7 @@ impl Slot {
     pub(crate) fn remember_addresses(&mut self, ended: &Process, port: u16) {
         let addresses = ended.addresses_to_inherit(port);
         // One that died before it listened says nothing about where its successor should.
-        if !addresses.is_empty() || self.inherited.is_none() {
+        if ended.has_listened || self.inherited.is_none() {
             self.inherited = Some(addresses);
         }
     }
@@ -226,7 +226,8 @@ impl Slot {
 
     /// What a successor of the present or last worker must do to be ready.
     pub(crate) fn ready_when(&self, port: u16) -> ReadyWhen {
-        let now = self.worker().map(|worker| worker.addresses_to_inherit(port)).filter(|found| !found.is_empty());
+        let worker = self.worker().filter(|worker| worker.has_listened);
+        let now = worker.map(|worker| worker.addresses_to_inherit(port));
         match now.or_else(|| self.inherited.clone()) {
             Some(addresses) if !addresses.is_empty() => ReadyWhen::ListensOn(addresses),
             Some(_) => ReadyWhen::Lived,
