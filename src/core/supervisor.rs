@@ -175,7 +175,13 @@ impl Supervisor {
 
     /// Tells an old worker to finish what it has; then, or when half of its time is over, to stop.
     pub(super) fn retire(&mut self, key: ProcessKey) {
-        if !self.settings.handoff {
+        let Some(process) = self.slot_mut(key).and_then(|slot| slot.process_mut(key)) else { return };
+        let (is_told, is_running) = (process.told_to_stop, process.is_running());
+        if is_told {
+            // It broke its channel, and its time is running.
+            return;
+        }
+        if !self.settings.handoff || !is_running {
             return self.dismiss(key);
         }
         let timeout = self.settings.shutdown_timeout;
