@@ -16,10 +16,12 @@ static const struct {
     {"loopback", "127.0.0.2", "127.0.0.2", 0, false},
     {"v6 only", "::", "::1", RIG_V6ONLY, false},
     {"dual stack", "::", "127.0.0.1", RIG_DUAL, false},
-    {"v6 loopback", "::1", "::1", 0, false},
     {"blocking", "127.0.0.1", "127.0.0.1", RIG_BLOCKING, false},
     {"a second port", "127.0.0.1", "127.0.0.1", 0, true},
     {"a second port of both families", "::", "127.0.0.1", RIG_DUAL, true},
+    {"a mapped address", "::ffff:127.0.0.1", "127.0.0.1", RIG_DUAL, false},
+    {"a second port at v6 loopback", "::1", "::1", 0, true},
+    {"v6 loopback", "::1", "::1", 0, false}, /* the kernel makes a socket with such an address IPV6_V6ONLY by itself */
 };
 #define SHAPES ((int)(sizeof shapes / sizeof *shapes))
 
@@ -127,8 +129,8 @@ void test_main(void)
     bool has_v6 = access("/proc/net/if_inet6", R_OK) == 0 && rig_refused("::1", free_port());
     if (!has_v6)
         printf("NOT CHECKED: IPv6 listeners, for this machine has no ::1\n");
+    one_of_each();
     for (int shape = 0; shape < SHAPES; shape++)
         if (has_v6 || !strchr(shapes[shape].address, ':'))
             one_shape(shape);
-    one_of_each();
 }
