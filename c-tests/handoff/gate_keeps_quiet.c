@@ -111,18 +111,21 @@ static int worker(void)
     say("worker %u listening", cluster_worker_id());
     for (;;) {
         char request[1024] = "";
-        if (!(wait_once(-1) & 1) || (client = accept(watched, NULL, NULL)) < 0)
+        if (!(wait_once(-1) & 1))
             continue;
-        CHECK_INT(recv(client, request, sizeof request - 1, 0), >=, 0);
-        if (strstr(request, "/hold")) {
+        while ((client = accept(watched, NULL, NULL)) >= 0) {
+            memset(request, 0, sizeof request);
+            CHECK_INT(recv(client, request, sizeof request - 1, 0), >=, 0);
+            if (!strstr(request, "/hold")) {
+                answer_client();
+                continue;
+            }
             say("worker %u holds", cluster_worker_id());
             if (strstr(way, "epoll")) { /* registered like the listener, as servers do */
                 event = (struct epoll_event){.events = EPOLLRDHUP, .data.u64 = 2};
                 CHECK_INT(epoll_ctl(set, EPOLL_CTL_ADD, client, &event), ==, 0);
             }
             hold_client();
-        } else {
-            answer_client();
         }
     }
 }

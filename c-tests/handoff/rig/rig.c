@@ -190,7 +190,8 @@ static void handle_requests(int fd)
         char path[128] = "", query[128] = "";
         *stop = '\0';
         if (sscanf(c->request, "GET %127[^? ]?%127[^ ]", path, query) < 1) {
-            end(fd);
+            c->used = 0; /* another protocol: it is heard, and left unanswered */
+            c->request[0] = '\0';
             return;
         }
         size_t length = (size_t)(stop - c->request) + 4;
