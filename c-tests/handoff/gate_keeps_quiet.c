@@ -113,7 +113,7 @@ static int worker(void)
         char request[1024] = "";
         if (!(wait_once(-1) & 1))
             continue;
-        while ((client = accept(watched, NULL, NULL)) >= 0) {
+        while ((client = accept(strstr(way, "fresh") ? listener : watched, NULL, NULL)) >= 0) {
             memset(request, 0, sizeof request);
             CHECK_INT(recv(client, request, sizeof request - 1, 0), >=, 0);
             if (!strstr(request, "/hold")) {
@@ -195,7 +195,9 @@ void test_main(void)
     one("select", true);
     one("epoll level duplicate", false);
     one("select duplicate", false);
+    one("epoll level fresh duplicate", false);
+    one("select fresh duplicate", false);
     one("poll", false);
     one("poll", true);
-    one("poll duplicate", false);
+    one("poll fresh duplicate", false);
 }
