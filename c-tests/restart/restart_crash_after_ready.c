@@ -25,6 +25,7 @@ void test_main(void)
     release_install(path, "2");
     app_ctl(a, "restart");
     app_wait_out(a, "worker 0 got 15");
+    app_wait_out_times(a, "worker 0 listening", 2); /* it takes over when it listens, and says so only then */
     release_install(path, "3"); /* not approved by any restart */
     pid_t replacement = lab_wait_new_pid(a, 0, old);
     CHECK_INT(kill(replacement, SIGKILL), ==, 0);

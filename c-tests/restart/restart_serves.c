@@ -20,10 +20,10 @@ static void restart_under_load(const char *variant, int workers)
     for (int restart = 1; restart <= 3; restart++) {
         int64_t end = ct_deadline(CT_WAIT_MS);
         app_ctl(a, "restart");
-        while (app_count_out(a, "graceful") < workers * restart) {
+        do { /* once at least: where this process gets no processor, the restart is over already */
             CHECK_MSG(ct_now_ms() < end, "the restart did not end in time");
             counts[http_get(a->port, "/").outcome]++;
-        }
+        } while (app_count_out(a, "graceful") < workers * restart);
         lab_finish_restart(a);
     }
     for (int outcome = 0; outcome <= HTTP_BROKEN; outcome++)

@@ -62,7 +62,7 @@ int app_main(int argc, char **argv, const char *variant)
     (void)variant;
     Cluster options = {.cpus = 2, .port = app_port(argv), .respawn = true, LAB_EVENTS};
     control_start(NULL);
-    return in_handler_of_main_thread(&options, argc, argv) ? 0 : plain_worker();
+    return in_handler_of_main_thread(&options, argc, argv) ? 0 : tidy_worker();
 }
 
 void test_main(void)
@@ -71,9 +71,9 @@ void test_main(void)
     app_wait_out(a, "master ready");
     app_wait_out(a, "worker 0 got 10");
     app_wait_out(a, "worker 1 got 10");
-    app_wait_out(a, "event exit 1 143 graceful");
+    app_wait_out(a, "event exit 1 0 graceful");
     lab_finish_restart(a);
-    lab_expect_events(a, "start 0; start 1; start 0; exit 0 143 graceful; start 1; exit 1 143 graceful");
+    lab_expect_events(a, "start 0; start 1; start 0; exit 0 0 graceful; start 1; exit 1 0 graceful");
     app_wait_out_times(a, "worker 1 listening", 2);
 
     /* In the middle of cluster_wait_workers. */

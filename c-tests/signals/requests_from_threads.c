@@ -83,8 +83,9 @@ void test_main(void)
     lab_finish_restart(a);
     cluster_stats_t stats;
     CHECK_INT(app_get_stats(a, &stats), ==, 1);
-    /* One restart, and one more if some thread asked while it ran. */
-    CHECK_MSG(stats.total_restarts == 2 || stats.total_restarts == 4, "%d replacements", (int)stats.total_restarts);
+    /* Whole restarts: one, and more if threads asked while one ran or when one was over, for they come when they come. */
+    CHECK_MSG(stats.total_restarts >= 2 && stats.total_restarts <= 2 * THREADS && stats.total_restarts % 2 == 0,
+              "%d replacements", (int)stats.total_restarts);
     CHECK_INT(stats.shutdown_requested, ==, false);
     app_stop(a);
     app_expect_err_count(a, "[ERROR]", 0);

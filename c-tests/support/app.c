@@ -105,7 +105,7 @@ static struct ends open_ends(const app_options *options)
     return ends;
 }
 
-/* In the new process. It starts as from a shell: no signal blocked, none ignored, three descriptors. */
+/* In the new process. It starts as from a shell or as a service: no signal blocked, none ignored, three descriptors. */
 static void become_app(const app_options *options, const struct ends *ends, const char *program, char **argv, char **envp)
 {
     sigset_t none;
@@ -114,6 +114,9 @@ static void become_app(const app_options *options, const struct ends *ends, cons
         if (number != SIGKILL && number != SIGSTOP && number != 32 && number != 33)
             signal(number, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    /* A session of its own, as a service has. Beside busy processes in the same session some kernels (6.18, with scheduling by session)
+       let new processes wait for 10 s and more. */
+    setsid();
     if (dup2(ends->in[0], 0) < 0 || dup2(ends->out[1], 1) < 0 || dup2(ends->err[1], 2) < 0)
         _exit(125);
     /* Descriptors that the driver's own caller left open are none of the app's. */

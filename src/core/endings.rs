@@ -96,7 +96,8 @@ impl Supervisor {
         }
         let Some(process) = slot.process_mut(key) else { return };
         if process.told_to_stop {
-            return;
+            // If it drains, it cannot say any more when it is done.
+            return self.drained(key);
         }
         process.condemned = true;
         self.dismiss(key);
@@ -124,7 +125,7 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
         let Occupancy::Process(process) = std::mem::replace(&mut slot.occupancy, Occupancy::Ended) else { return };
         slot.remember_addresses(&process, port);
-        slot.vacant_since = Some(now);
+        slot.vacant_since.get_or_insert(now);
         slot.exit_status = end.exit_status();
         let crash = !self.is_stopping() && is_crash(&process, end);
         if crash {

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use super::slot::Slot;
 use super::supervisor::Supervisor;
 use super::{Effect, Listener, ProcessKey, Released, Time};
+use crate::wire::ListenerId;
 
 /// How long a slot in which nobody serves keeps its queue, if others serve.
 const KEPT_WHILE_VACANT: Duration = Duration::from_secs(5);
@@ -17,9 +19,19 @@ impl Supervisor {
         let Some(slot) = self.slot_mut(key) else { return };
         let is_worker = slot.is_worker(key);
         let Some(process) = slot.process_mut(key).filter(|process| !process.told_to_stop) else { return };
-        process.closes(listener.address);
-        if is_worker && self.settings.handoff {
-            self.effects.push(Effect::Release(Released::One(key.slot(), listener.id)));
+        if !process.closes(listener.address) {
+            return;
+        }
+        if is_worker {
+            self.release_one(key.slot(), listener.id);
+        } else {
+            process.closed.push(listener.id);
+        }
+    }
+
+    fn release_one(&mut self, id: u8, listener: ListenerId) {
+        if self.settings.handoff {
+            self.effects.push(Effect::Release(Released::One(id, listener)));
         }
     }
 
@@ -29,8 +41,17 @@ impl Supervisor {
         let Some(slot) = self.slot_mut(key).filter(|slot| slot.is_worker(key)) else { return };
         slot.vacant_since = None;
         let inherits = slot.has_listeners;
-        if let Some(process) = slot.process_mut(key).filter(|_| inherits) {
-            process.adopts_until = Some(until);
+        let Some(process) = slot.process_mut(key) else { return };
+        process.adopts_until = inherits.then_some(until);
+        for listener in std::mem::take(&mut process.closed) {
+            self.release_one(key.slot(), listener);
+        }
+    }
+
+    /// A worker for which nobody waits any more serves once it listens.
+    pub(super) fn serves_at_last(&mut self, key: ProcessKey) {
+        if self.serves(key) && self.slot_mut(key).is_some_and(|slot| slot.vacant_since.is_some()) {
+            self.serves_now(key);
         }
     }
 
@@ -38,6 +59,9 @@ impl Supervisor {
     pub(super) fn release_everything(&mut self) {
         for slot in self.slots.values_mut() {
             slot.has_listeners = false;
+            for process in slot.processes_mut() {
+                process.adopts_until = None;
+            }
         }
         if self.settings.handoff {
             self.effects.push(Effect::Release(Released::Everything));
@@ -67,8 +91,7 @@ impl Supervisor {
             .values()
             .filter(|slot| slot.has_listeners)
             .filter(|slot| {
-                (slot.is_down() && slot.candidate.is_none())
-                    || self.queue_ends(slot.id, slot.vacant_since).is_some_and(|end| end <= self.now)
+                (slot.is_down() && slot.candidate.is_none()) || self.queue_ends(slot).is_some_and(|end| end <= self.now)
             })
             .map(|slot| slot.id)
             .collect();
@@ -83,12 +106,14 @@ impl Supervisor {
     /// When the next queue has been kept long enough.
     pub(super) fn release_deadline(&self) -> Option<Time> {
         let kept = self.slots.values().filter(|slot| slot.has_listeners);
-        kept.filter_map(|slot| self.queue_ends(slot.id, slot.vacant_since)).min()
+        kept.filter_map(|slot| self.queue_ends(slot)).min()
     }
 
-    /// A queue of the only slot that serves is kept: nobody else is there to be asked.
-    fn queue_ends(&self, id: u8, vacant_since: Option<Time>) -> Option<Time> {
-        let others_serve = self.slots.values().any(|slot| slot.id != id && slot.serves());
-        vacant_since.filter(|_| others_serve).map(|since| since.saturating_add(KEPT_WHILE_VACANT))
+    /// A queue of the only slot that serves is kept: nobody else is there to be asked. And so are those of a slot in
+    /// which somebody listens again, who is not ready yet: what he does not adopt is let go once he is.
+    fn queue_ends(&self, vacant: &Slot) -> Option<Time> {
+        let others_serve = self.slots.values().any(|slot| slot.id != vacant.id && slot.serves());
+        let since = vacant.vacant_since.filter(|_| others_serve && !vacant.is_listened_to());
+        since.map(|since| since.saturating_add(KEPT_WHILE_VACANT))
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Time;
+use crate::wire::ListenerId;
 
 /// Names a process for ever: unlike a pid it is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +59,10 @@ pub(crate) struct Process {
     /// Whether the program has called `cluster_init`.
     pub(crate) joined: bool,
     listening: Vec<SocketAddr>,
+    /// Whether it ever listened: then what it has closed since is not expected of its successor.
+    pub(crate) has_listened: bool,
+    /// What it closed before it became its slot's worker: its predecessor may have gone on listening there.
+    pub(crate) closed: Vec<ListenerId>,
     pub(crate) ready_when: ReadyWhen,
     patience: Duration,
     ready: bool,
@@ -89,6 +94,8 @@ impl Process {
             running_since: None,
             joined: false,
             listening: Vec::new(),
+            has_listened: false,
+            closed: Vec::new(),
             ready_when,
             patience,
             ready: false,
@@ -116,21 +123,29 @@ impl Process {
     }
 
     pub(crate) fn listens_on(&mut self, address: SocketAddr) {
+        self.has_listened = true;
         if self.listening.len() < MAX_LISTENERS {
             self.listening.push(address);
         }
     }
 
-    /// One listener on this address fewer.
-    pub(crate) fn closes(&mut self, address: SocketAddr) {
-        if let Some(index) = self.listening.iter().position(|known| *known == address) {
+    /// One listener on this address fewer. False if it did not listen there: it may have bound a socket to see whether
+    /// it can.
+    pub(crate) fn closes(&mut self, address: SocketAddr) -> bool {
+        let index = self.listening.iter().position(|known| *known == address);
+        if let Some(index) = index {
             self.listening.swap_remove(index);
         }
+        index.is_some()
     }
 
-    /// Whether it does what a worker is for.
+    /// Whether it does what a worker is for. One that nobody waits for any more may still listen nowhere.
     pub(crate) fn serves(&self) -> bool {
-        self.ready && !self.has_to_go() && !self.condemned
+        self.ready && self.listens() && !self.has_to_go() && !self.condemned
+    }
+
+    pub(crate) fn listens(&self) -> bool {
+        !self.listening.is_empty()
     }
 
     pub(crate) fn listens_on_port(&self, port: u16) -> bool {
@@ -175,7 +190,7 @@ impl Process {
     }
 
     /// Nobody waits for it any more.
-    fn has_to_go(&self) -> bool {
+    pub(crate) fn has_to_go(&self) -> bool {
         self.told_to_stop || self.stuck
     }
 

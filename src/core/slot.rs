@@ -170,6 +170,12 @@ impl Slot {
         self.worker().is_some_and(Process::serves)
     }
 
+    /// Whether one that is its worker, or may become it, listens.
+    pub(crate) fn is_listened_to(&self) -> bool {
+        let mut processes = self.worker().into_iter().chain(&self.candidate);
+        processes.any(|process| process.listens() && !process.has_to_go())
+    }
+
     /// Whether nothing will run here any more, unless a replacement is on its way.
     pub(crate) fn is_down(&self) -> bool {
         match self.occupancy {
@@ -205,7 +211,7 @@ impl Slot {
     pub(crate) fn remember_addresses(&mut self, ended: &Process, port: u16) {
         let addresses = ended.addresses_to_inherit(port);
         // One that died before it listened says nothing about where its successor should.
-        if !addresses.is_empty() || self.inherited.is_none() {
+        if ended.has_listened || self.inherited.is_none() {
             self.inherited = Some(addresses);
         }
     }
@@ -220,7 +226,8 @@ impl Slot {
 
     /// What a successor of the present or last worker must do to be ready.
     pub(crate) fn ready_when(&self, port: u16) -> ReadyWhen {
-        let now = self.worker().map(|worker| worker.addresses_to_inherit(port)).filter(|found| !found.is_empty());
+        let worker = self.worker().filter(|worker| worker.has_listened);
+        let now = worker.map(|worker| worker.addresses_to_inherit(port));
         match now.or_else(|| self.inherited.clone()) {
             Some(addresses) if !addresses.is_empty() => ReadyWhen::ListensOn(addresses),
             Some(_) => ReadyWhen::Lived,

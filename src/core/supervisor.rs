@@ -167,13 +167,21 @@ impl Supervisor {
         self.with(key, |process| {
             process.told_to_stop = true;
             process.kill_at = Some(kill_at);
+            // What it was given and has not taken is its successor's now.
+            process.adopts_until = None;
         });
         self.effects.push(Effect::Stop(key, StopSignal::Term));
     }
 
     /// Tells an old worker to finish what it has; then, or when half of its time is over, to stop.
     pub(super) fn retire(&mut self, key: ProcessKey) {
-        if !self.settings.handoff {
+        let Some(process) = self.slot_mut(key).and_then(|slot| slot.process_mut(key)) else { return };
+        let (is_told, is_running) = (process.told_to_stop, process.is_running());
+        if is_told {
+            // It broke its channel, and its time is running.
+            return;
+        }
+        if !self.settings.handoff || !is_running {
             return self.dismiss(key);
         }
         let timeout = self.settings.shutdown_timeout;
@@ -182,12 +190,14 @@ impl Supervisor {
             process.told_to_stop = true;
             process.drains_until = Some(half);
             process.kill_at = Some(whole);
+            // What it was given and has not taken is its successor's now.
+            process.adopts_until = None;
         });
         self.effects.push(Effect::Drain(key));
     }
 
     /// A process that drains has nothing left to do.
-    fn drained(&mut self, key: ProcessKey) {
+    pub(super) fn drained(&mut self, key: ProcessKey) {
         let drains = self.slot_mut(key).and_then(|slot| slot.process_mut(key));
         if drains.and_then(|process| process.drains_until.take()).is_some() {
             self.effects.push(Effect::Stop(key, StopSignal::Term));
@@ -209,9 +219,13 @@ impl Supervisor {
 
     fn listening(&mut self, key: ProcessKey, address: SocketAddr) {
         let (now, port, handoff) = (self.now, self.settings.port.get(), self.settings.handoff);
+        let stopping = self.is_stopping();
         let Some(slot) = self.slot_mut(key) else { return };
         let is_worker = slot.is_worker(key);
         let Some(process) = slot.process_mut(key) else { return };
+        if stopping {
+            return self.release_everything();
+        }
         let first = !process.listens_on_port(port) && address.port() == port;
         process.listens_on(address);
         slot.has_listeners |= handoff;
@@ -224,6 +238,7 @@ impl Supervisor {
             self.settle(key.slot());
         }
         self.check_ready(key);
+        self.serves_at_last(key);
         if let Some(slot) = self.slot_mut(key).filter(|_| is_worker) {
             if let Some(candidate) = slot.refresh_candidate(port) {
                 self.check_ready(candidate);
@@ -325,6 +340,7 @@ impl Supervisor {
         } else if is_candidate {
             self.abandon_restart(key.slot(), DeployFailure::NotReady { waited });
         } else {
+            self.serves_at_last(key);
             self.effects.push(Effect::Ready(key));
         }
     }

@@ -5,7 +5,10 @@
 mod channel;
 mod crashes;
 mod deploys;
+mod handoff;
+mod listeners;
 mod patience;
+mod queues;
 mod random;
 mod restart;
 mod rules;
@@ -20,6 +23,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Settings, StartupDelay};
+use crate::wire::ListenerId;
 use rules::Rules;
 
 const PORT: u16 = 3000;
@@ -234,6 +238,14 @@ fn stops(effects: &[Effect]) -> Vec<(ProcessKey, StopSignal)> {
 
 fn kills(effects: &[Effect]) -> Vec<ProcessKey> {
     some(effects, |effect| if let Effect::Kill(key) = effect { Some(*key) } else { None })
+}
+
+fn drains(effects: &[Effect]) -> Vec<ProcessKey> {
+    some(effects, |effect| if let Effect::Drain(key) = effect { Some(*key) } else { None })
+}
+
+fn releases(effects: &[Effect]) -> Vec<Released> {
+    some(effects, |effect| if let Effect::Release(what) = effect { Some(*what) } else { None })
 }
 
 fn notices(effects: &[Effect]) -> Vec<Notice> {

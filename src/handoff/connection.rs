@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::children;
-use super::http1::{self, Answers, Requests};
+use super::http1::{self, Exchange};
 use super::table::{self, Entry, Kind};
 use crate::sys::epoll_sets::Registration;
 use crate::sys::tcp;
@@ -33,7 +33,7 @@ pub(crate) struct Connection {
     /// Whether somebody is at the exchange: a thread, or what a signal handler has interrupted. Never waited for long.
     busy: AtomicBool,
     /// Written by `begin`, before anybody can find the connection.
-    exchange: UnsafeCell<MaybeUninit<Exchange>>,
+    exchange: UnsafeCell<MaybeUninit<Said>>,
     flags: AtomicU32,
     /// The epoll set that it is registered in, plus one; 0 while that is not known. How it is registered there.
     home: AtomicI32,
@@ -53,9 +53,9 @@ pub(crate) struct Connection {
 // SAFETY: the exchange is reached only by whoever has set `busy`.
 unsafe impl Sync for Connection {}
 
-struct Exchange {
-    requests: Requests,
-    answers: Answers,
+/// What has been said.
+struct Said {
+    http: Exchange,
     /// Something was said that the library has not seen.
     is_unknown: bool,
 }
@@ -78,7 +78,7 @@ impl Connection {
     fn begin(&self) {
         // A thread that still counts what was said on the number's last connection is waited for.
         self.with_place(|place| {
-            place.write(Exchange::new());
+            place.write(Said::new());
         });
         for word in [&self.received, &self.sent, &self.seen, &self.seen_at] {
             word.store(0, Ordering::Relaxed);
@@ -91,48 +91,59 @@ impl Connection {
     /// The program has read this.
     #[inline]
     pub(super) fn received(&self, bytes: &[u8]) {
-        self.with(|exchange| exchange.requests.take(bytes));
+        self.with(|said| said.http.received(bytes));
         add(&self.received, bytes.len());
     }
 
     /// The kernel has taken this from the program.
     #[inline]
     pub(super) fn sent(&self, bytes: &[u8]) {
-        self.with(|exchange| exchange.answers.take(bytes, &exchange.requests));
+        self.with(|said| said.http.answers.take(bytes, &said.http.requests));
         add(&self.sent, bytes.len());
+    }
+
+    /// The kernel has taken a whole write of the program's, which begins with `first`. False: it has to be looked at
+    /// piece by piece.
+    #[inline]
+    pub(super) fn sent_whole(&self, first: &[u8], total: usize) -> bool {
+        let is_done = self.with(|said| said.http.sent_whole(first, total)).unwrap_or(false);
+        if is_done {
+            add(&self.sent, total);
+        }
+        is_done
     }
 
     /// The kernel has taken so many bytes that the library has not seen (sendfile).
     pub(super) fn sent_unseen(&self, count: usize) {
-        self.lose_track();
+        self.with(|said| said.http.answers.pass_unseen(count));
         add(&self.sent, count);
     }
 
     /// Something was read or written in a way that is not followed.
     pub(super) fn lose_track(&self) {
-        self.with(|exchange| exchange.is_unknown = true);
+        self.with(|said| said.is_unknown = true);
     }
 
     /// Where in `bytes`, which the program is about to write, the end of the connection is to be announced.
     pub(super) fn announcement(&self, bytes: &[u8]) -> Option<http1::Edit> {
-        self.with(|exchange| match exchange.is_unknown {
+        self.with(|said| match said.is_unknown {
             true => None,
-            false => exchange.answers.close_announcement(bytes, &exchange.requests),
+            false => said.http.answers.close_announcement(bytes, &said.http.requests),
         })
         .flatten()
     }
 
     /// The end has been announced by the library.
     pub(super) fn announced(&self) {
-        self.with(|exchange| exchange.answers.announced());
+        self.with(|said| said.http.answers.announced());
         self.flags.fetch_or(ANNOUNCED, Ordering::AcqRel);
     }
 
     /// The program has met the end of the input. True if that is the library's doing, and a request came just before
     /// it whose answer is due: then the program must not see it yet, for many give up what they do.
     pub(super) fn keeps_end_back(&self) -> bool {
-        let is_due = self.flags.load(Ordering::Acquire) & LET_GO != 0
-            && self.with(|exchange| !exchange.is_complete()).unwrap_or(false);
+        let is_due =
+            self.flags.load(Ordering::Acquire) & LET_GO != 0 && self.with(|said| !said.is_complete()).unwrap_or(false);
         if is_due {
             self.flags.fetch_or(OWES_END, Ordering::AcqRel);
         }
@@ -142,7 +153,7 @@ impl Connection {
     /// Whether the end that was kept back can be shown now.
     pub(super) fn may_show_end(&self) -> bool {
         self.flags.load(Ordering::Acquire) & OWES_END != 0
-            && self.with(|exchange| exchange.is_complete()).unwrap_or(false)
+            && self.with(|said| said.is_complete()).unwrap_or(false)
             && self.flags.fetch_and(!OWES_END, Ordering::AcqRel) & OWES_END != 0
     }
 
@@ -179,7 +190,7 @@ impl Connection {
         if flags & CONFUSED != 0 {
             return Look::Leave;
         }
-        let Some(state) = self.with(|exchange| exchange.state()) else { return Look::Again(SOON) };
+        let Some(state) = self.with(|said| said.state()) else { return Look::Again(SOON) };
         let quiet_for = self.quiet_for(now);
         match state {
             State::Unknown => Look::Leave,
@@ -225,13 +236,13 @@ impl Connection {
     /// Runs `act` on the exchange. If somebody else is at it for longer than a moment (a signal handler has interrupted
     /// the very thread that is), nothing can be known of the connection any more.
     #[inline]
-    fn with<R>(&self, act: impl FnOnce(&mut Exchange) -> R) -> Option<R> {
+    fn with<R>(&self, act: impl FnOnce(&mut Said) -> R) -> Option<R> {
         // SAFETY: connections are found only after `begin`.
         self.with_place(|place| act(unsafe { place.assume_init_mut() }))
     }
 
     #[inline]
-    fn with_place<R>(&self, act: impl FnOnce(&mut MaybeUninit<Exchange>) -> R) -> Option<R> {
+    fn with_place<R>(&self, act: impl FnOnce(&mut MaybeUninit<Said>) -> R) -> Option<R> {
         const ATTEMPTS: u32 = 1000;
         let mut attempts = 0;
         while self.busy.swap(true, Ordering::Acquire) {
@@ -263,19 +274,19 @@ enum State {
     Unknown,
 }
 
-impl Exchange {
+impl Said {
     fn new() -> Self {
-        Self { requests: Requests::new(), answers: Answers::new(), is_unknown: false }
+        Self { http: Exchange::new(), is_unknown: false }
     }
 
     fn state(&self) -> State {
-        if self.is_unknown || self.requests.is_opaque() || self.answers.is_opaque() {
+        if self.is_unknown || self.http.requests.is_opaque() || self.http.answers.is_opaque() {
             State::Unknown
         } else if !self.is_complete() {
             State::Busy
-        } else if self.answers.has_announced_close() {
+        } else if self.http.answers.has_announced_close() {
             State::Ending
-        } else if self.requests.whole() == 0 {
+        } else if self.http.requests.whole() == 0 {
             State::Fresh
         } else {
             State::Between
@@ -284,7 +295,9 @@ impl Exchange {
 
     /// Whether no request and no answer is under way.
     fn is_complete(&self) -> bool {
-        self.requests.is_at_boundary() && self.answers.is_at_boundary() && self.requests.whole() == self.answers.whole()
+        self.http.requests.is_at_boundary()
+            && self.http.answers.is_at_boundary()
+            && self.http.requests.whole() == self.http.answers.whole()
     }
 }
 

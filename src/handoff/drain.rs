@@ -66,6 +66,11 @@ pub(crate) fn nudge_descriptor() -> RawFd {
     NUDGE.load(Ordering::Acquire)
 }
 
+/// The program has closed it. There is nothing to wait for any more, and its number may come to mean something else.
+pub(crate) fn nudge_descriptor_is_gone() {
+    NUDGE.store(-1, Ordering::Release);
+}
+
 /// There is something for the guard to look at. Signal-safe.
 pub(super) fn nudge() {
     // A child's guard looks often enough; the worker's is not concerned.

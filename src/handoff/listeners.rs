@@ -23,6 +23,8 @@ const SHUT: u32 = 2;
 const IN_A_LOOP: u32 = 4;
 /// In an entry's flags: whether an epoll set has it was looked for.
 const LOOKED_FOR: u32 = 8;
+/// In an entry's flags: the master was told of it.
+const KNOWN: u32 = 16;
 
 /// A listener of an earlier worker of the slot.
 #[derive(Debug)]
@@ -65,7 +67,9 @@ pub(super) fn before_bind(socket: RawFd, address: SocketAddr) -> bool {
 
 /// After a `bind` that failed with this errno: only the cluster's port is of interest. Signal-safe.
 pub(super) fn bind_failed(socket: RawFd, address: SocketAddr, errno: i32) {
-    if errno == libc::EADDRINUSE && cluster_port() == Some(address.port()) && tcp::is_tcp(socket) {
+    let matters = errno == libc::EADDRINUSE && cluster_port() == Some(address.port()) && tcp::is_tcp(socket);
+    // A program that tries again and again tells the master nothing new.
+    if matters && FAILURES_TOLD.fetch_add(1, Ordering::Relaxed) < MOST_FAILURES_TOLD {
         tell(FromWorker::BindFailed(address, errno));
     }
 }
@@ -74,6 +78,20 @@ pub(super) fn bind_failed(socket: RawFd, address: SocketAddr, errno: i32) {
 pub(super) fn bound(socket: RawFd, asked: SocketAddr) {
     if let Some(port) = tcp::local_address(socket).map(|address| address.port()) {
         EPHEMERAL.note(port, asked.port() == 0);
+    }
+}
+
+/// Before a `listen`: on a socket that is not bound the system chooses the port. Signal-safe.
+#[cfg(feature = "assist")]
+pub(super) fn is_unbound(socket: RawFd) -> bool {
+    tcp::local_address(socket).is_some_and(|address| address.port() == 0)
+}
+
+/// After a `listen` on a socket that was not bound. Signal-safe.
+#[cfg(feature = "assist")]
+pub(super) fn bound_by_listen(socket: RawFd) {
+    if let Some(address) = tcp::local_address(socket) {
+        EPHEMERAL.note(address.port(), true);
     }
 }
 
@@ -93,6 +111,9 @@ pub(super) fn listening(socket: RawFd) {
     // A server that opens and closes listeners all the time (FTP does) must not talk its channel to death.
     if TOLD.fetch_add(1, Ordering::Relaxed) < MOST_TOLD {
         tell_with(FromWorker::Listening(address), is_handed_over().then_some(socket));
+        if let Some(entry) = table::entry_of(socket, Kind::Listener) {
+            set_flag(entry, KNOWN, true);
+        }
     }
     give_up_copy(socket);
 }
@@ -100,6 +121,10 @@ pub(super) fn listening(socket: RawFd) {
 /// The master notes no more for one process.
 const MOST_TOLD: u32 = 1024;
 static TOLD: AtomicU32 = AtomicU32::new(0);
+
+/// The first failure ends a start, and after the start none matters.
+const MOST_FAILURES_TOLD: u32 = 64;
+static FAILURES_TOLD: AtomicU32 = AtomicU32::new(0);
 
 /// Ports that the system chose for this process, for it did not ask for one in particular.
 static EPHEMERAL: PortSet = PortSet::new();
@@ -120,7 +145,7 @@ pub(super) fn closing(socket: RawFd, entry: &Entry) {
     });
     if !super::gate::is_closed() {
         if let Some(address) = tcp::local_address(socket) {
-            tell(FromWorker::Closed(address, ListenerId(identity.inode())));
+            tell_closed(entry, address, ListenerId(identity.inode()));
         }
     }
 }
@@ -144,7 +169,7 @@ pub(super) fn find_closed() -> bool {
         if !is_the_listener(socket, entry) {
             entry.set_kind(Kind::Other);
             if let Some((address, id)) = entry.listener() {
-                tell(FromWorker::Closed(address, id));
+                tell_closed(entry, address, id);
             }
         }
     }
@@ -226,13 +251,19 @@ pub(super) fn shut(socket: RawFd, entry: &Entry) {
     set_flag(entry, SHUT, true);
     if is_the_worker() && !super::gate::is_closed() {
         if let (Some(address), Some(identity)) = (tcp::local_address(socket), FileIdentity::of(socket)) {
-            tell(FromWorker::Closed(address, ListenerId(identity.inode())));
+            tell_closed(entry, address, ListenerId(identity.inode()));
         }
     }
     super::gate::listener_was_shut();
 }
 
-#[cfg(feature = "assist")]
+/// The worker does not listen there any more: that is news to a master that was told that it does.
+fn tell_closed(entry: &Entry, address: SocketAddr, id: ListenerId) {
+    if entry.flags.load(Ordering::Acquire) & KNOWN != 0 {
+        tell(FromWorker::Closed(address, id));
+    }
+}
+
 fn set_flag(entry: &Entry, flag: u32, wanted: bool) {
     if wanted {
         entry.flags.fetch_or(flag, Ordering::AcqRel);

@@ -18,6 +18,7 @@ mod drain;
 #[cfg(feature = "assist")]
 mod edit;
 mod gate;
+#[allow(dead_code)]
 mod http1;
 mod legacy;
 mod listeners;
@@ -34,7 +35,7 @@ use crate::sys::tcp;
 use crate::wire::FromWorker;
 use crate::worker::{Standing, standing};
 
-pub(crate) use drain::{Guard, nudge_descriptor, prepare};
+pub(crate) use drain::{Guard, nudge_descriptor, nudge_descriptor_is_gone, prepare};
 pub(crate) use listeners::{forget_inherited, inherit};
 
 /// `off` in it turns the hand-over off (contract 6.6).

@@ -100,16 +100,20 @@ impl Master {
         } else {
             Some(deadline.map_or(REAP_RETRY, |time| time.min(REAP_RETRY)))
         };
-        let mut news = match self.epoll.wait(timeout, &self.handled) {
+        let epoll::News { mut tokens, is_interrupted } = match self.epoll.wait(timeout, &self.handled) {
             Ok(news) => news,
-            Err(error) => self.blinded(&error),
+            Err(error) => epoll::News { tokens: self.blinded(&error), is_interrupted: false },
         };
         // What was asked for comes first: an end that was asked for is no crash.
         self.take_requests();
-        news.sort_unstable();
-        let is_all = news.len() < epoll::BATCH;
-        for token in news {
+        tokens.sort_unstable();
+        let is_all = tokens.len() < epoll::BATCH;
+        for token in tokens {
             self.take_news(token);
+        }
+        if is_interrupted && own_pid() == 1 {
+            // It may have been by SIGCHLD, whose handler is the program's own by now.
+            self.reap_strangers();
         }
         is_all
     }

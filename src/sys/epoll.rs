@@ -14,6 +14,15 @@ pub(crate) const BATCH: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Epoll(OwnedFd);
 
+/// What a wait has brought.
+#[derive(Debug)]
+pub(crate) struct News {
+    /// Of what is ready; none at the end of the time, or if nothing but a signal has come.
+    pub(crate) tokens: Vec<u64>,
+    /// A signal's handler has run, the library's or the program's.
+    pub(crate) is_interrupted: bool,
+}
+
 impl Epoll {
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: takes a flag.
@@ -34,24 +43,28 @@ impl Epoll {
         let _ = self.control(libc::EPOLL_CTL_DEL, fd.as_raw_fd(), std::ptr::null_mut());
     }
 
-    /// Waits for at most `timeout` (`None`: for ever) with `unblocked` taken out of the thread's signal mask, and
-    /// gives the tokens of what is ready. A signal handler that ran, or the end of the time, gives none.
-    pub(crate) fn wait(&self, timeout: Option<Duration>, unblocked: &SignalSet) -> io::Result<Vec<u64>> {
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
+    /// Waits for at most `timeout` (`None`: for ever) with `unblocked` taken out of the thread's signal mask.
+    pub(crate) fn wait(&self, timeout: Option<Duration>, unblocked: &SignalSet) -> io::Result<News> {
         let mask = SignalSet::blocked_now()?.without(unblocked);
+        match self.look(milliseconds(timeout), &mask)? {
+            Some(tokens) => Ok(News { tokens, is_interrupted: false }),
+            // A signal ends the wait whatever is ready; and so does SIGCONT, after a stop in which much may have happened.
+            None => Ok(News { tokens: self.look(0, &mask)?.unwrap_or_default(), is_interrupted: true }),
+        }
+    }
+
+    /// `None`: a signal came first.
+    fn look(&self, timeout_ms: libc::c_int, mask: &SignalSet) -> io::Result<Option<Vec<u64>>> {
+        let (mut events, room) = ([libc::epoll_event { events: 0, u64: 0 }; BATCH], BATCH as libc::c_int);
         // SAFETY: `events` has room for BATCH entries; the mask is valid for the call.
-        let result = unsafe {
-            libc::epoll_pwait(
-                self.0.as_raw_fd(),
-                events.as_mut_ptr(),
-                BATCH as libc::c_int,
-                milliseconds(timeout),
-                mask.as_ptr(),
-            )
-        };
+        let result =
+            unsafe { libc::epoll_pwait(self.0.as_raw_fd(), events.as_mut_ptr(), room, timeout_ms, mask.as_ptr()) };
         match check(result.into()) {
-            Ok(count) => Ok(events.iter().take(usize::try_from(count).unwrap_or(0)).map(|event| event.u64).collect()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Vec::new()),
+            Ok(count) => {
+                let ready = events.iter().take(usize::try_from(count).unwrap_or(0));
+                Ok(Some(ready.map(|event| event.u64).collect()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
             Err(error) => Err(error),
         }
     }

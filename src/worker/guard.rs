@@ -68,7 +68,10 @@ impl Watch {
             if channel != 0 && self.channel_says() == Verdict::MasterGone {
                 return;
             }
-            self.look_again = self.handoff.look(nudge != 0);
+            if nudge & libc::POLLNVAL != 0 {
+                handoff::nudge_descriptor_is_gone();
+            }
+            self.look_again = self.handoff.look(nudge & libc::POLLIN != 0);
         }
     }
 

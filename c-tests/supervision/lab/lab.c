@@ -111,6 +111,30 @@ int stubborn_worker(void)
     lab_sleep_for_ever();
 }
 
+static volatile sig_atomic_t told_to_end = 0;
+
+static void note_end(int number)
+{
+    (void)number;
+    told_to_end = 1;
+}
+
+int tidy_worker(void)
+{
+    sigset_t none, end;
+    sigemptyset(&none);
+    sigemptyset(&end);
+    sigaddset(&end, SIGTERM);
+    sigprocmask(SIG_BLOCK, &end, NULL); /* it comes in sigsuspend alone, which returns when every handler has run */
+    signal(SIGTERM, note_end);
+    lab_obey();
+    plain_listen("0.0.0.0", cluster_get_port());
+    say("worker %u listening", cluster_worker_id());
+    while (!told_to_end)
+        sigsuspend(&none);
+    return 0;
+}
+
 int lab_worker_id(void)
 {
     const char *id = getenv("ECEWO_WORKER_ID");

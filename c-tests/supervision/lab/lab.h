@@ -22,6 +22,9 @@ int lab_main(const Cluster *options, int argc, char **argv, int (*worker)(void))
 int plain_worker(void);
 /* The same, and it says "worker <id> got <number>" for SIGTERM and SIGINT, too, and goes on. */
 int stubborn_worker(void);
+/* The same as plain_worker, but on SIGTERM it returns 0, and only when it has handled the signals that came before: of two that wait
+   the kernel may let the deadly one come first. */
+int tidy_worker(void);
 void lab_obey(void); /* the signal handlers of plain_worker alone */
 void lab_obey_stubbornly(void);
 void lab_sleep_for_ever(void) __attribute__((noreturn));
@@ -77,5 +80,15 @@ pid_t release_wait_child(app *a, const char *text); /* until a child of the mast
      "gate G"               a worker waits for this gate before cluster_init
      "... for W"            only worker W does so */
 void release_behave(void);
+
+/* ---- a program that is PID 1 of a namespace ------------------------------------------------------------------------- */
+
+/* In the app: runs it once more, with this variant, as PID 1 of a new namespace that has its own /proc, and gives its exit code. Where
+   the machine does not permit that, it says "refused: <why>" and gives PID1_REFUSED. */
+int pid1_run(char **argv, const char *variant);
+#define PID1_REFUSED 77
+bool pid1_is_refused(app *a); /* in the driver: waits for "master ready", or for the refusal */
+/* In the app: a grandchild that ends as an orphan, in a session of its own or in the caller's; gives its pid. */
+pid_t pid1_make_orphan(bool own_session);
 
 #endif

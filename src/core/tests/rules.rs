@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::*;
+use super::queues::Queues;
 use super::{ms, secs};
 use crate::config::Settings;
 
@@ -12,10 +13,12 @@ use crate::config::Settings;
 pub(super) struct Rules {
     port: u16,
     shutdown_timeout: Duration,
+    handoff: bool,
+    queues: Queues,
     live: BTreeMap<ProcessKey, Seen>,
     ever: BTreeSet<ProcessKey>,
-    /// Where each slot's last worker that listened did.
-    last_addresses: BTreeMap<u8, BTreeSet<SocketAddr>>,
+    /// Where each slot's last worker that listened did, at its end.
+    last_addresses: BTreeMap<u8, Vec<SocketAddr>>,
     callbacks: BTreeMap<u8, Callbacks>,
     /// Contract 3.4: processes that took a slot over, after a crash or in a restart.
     replacements: u64,
@@ -25,6 +28,7 @@ pub(super) struct Rules {
     given_up: Option<ProcessKey>,
     kill_at: Option<Time>,
     views: Vec<WorkerView>,
+    was_stopping: bool,
 }
 
 #[derive(Default)]
@@ -35,15 +39,22 @@ struct Callbacks {
     is_promotion: bool,
 }
 
-struct Seen {
+pub(super) struct Seen {
     made_at: Time,
-    is_candidate: bool,
+    pub(super) is_candidate: bool,
     is_replaced: bool,
-    executed_at: Option<Time>,
-    listening: BTreeSet<SocketAddr>,
-    told_at: Option<Time>,
-    condemned: bool,
-    killed: bool,
+    pub(super) executed_at: Option<Time>,
+    pub(super) listening: Vec<SocketAddr>,
+    has_listened: bool,
+    /// Of a replacement: where its predecessor listened when it was made, or when that last began to listen anew.
+    wanted: Option<Vec<SocketAddr>>,
+    /// When it was told to drain or to stop.
+    pub(super) told_at: Option<Time>,
+    drains: bool,
+    /// While it drains: nothing is left to finish, or it cannot say so any more.
+    is_drained: bool,
+    pub(super) condemned: bool,
+    pub(super) killed: bool,
     ready: bool,
 }
 
@@ -52,6 +63,8 @@ impl Rules {
         Self {
             port: settings.port.get(),
             shutdown_timeout: settings.shutdown_timeout,
+            handoff: settings.handoff,
+            queues: Queues::default(),
             live: BTreeMap::new(),
             ever: BTreeSet::new(),
             last_addresses: BTreeMap::new(),
@@ -61,6 +74,7 @@ impl Rules {
             given_up: None,
             kill_at: None,
             views: Vec::new(),
+            was_stopping: false,
         }
     }
 
@@ -82,6 +96,7 @@ impl Rules {
 
     pub(super) fn before(&mut self, core: &Supervisor) {
         self.views = core.workers().collect();
+        self.was_stopping = core.is_stopping();
     }
 
     pub(super) fn after(&mut self, now: Time, event: Event, effects: &[Effect], core: &Supervisor) {
@@ -89,7 +104,9 @@ impl Rules {
         for effect in effects {
             self.check_effect(now, event, effect, core);
         }
+        self.check_release_at_stop(effects, core);
         self.check_processes(core);
+        self.queues.check(now, &self.live, core);
         self.check_statistics(core);
         if event == Event::Tick {
             self.check_deadline(now, core);
@@ -97,6 +114,9 @@ impl Rules {
     }
 
     fn take_in(&mut self, now: Time, event: Event, core: &Supervisor) {
+        if self.handoff {
+            self.queues.take_in(now, event, &self.live);
+        }
         if core.is_stopping() && self.kill_at.is_none() {
             self.kill_at = Some(now.saturating_add(self.shutdown_timeout));
         }
@@ -108,17 +128,32 @@ impl Rules {
             }
             Event::Listening(key, address) => {
                 if let Some(seen) = self.live.get_mut(&key) {
-                    seen.listening.insert(address);
+                    seen.listening.push(address);
+                    seen.has_listened = true;
+                    self.raise_the_bar(key);
+                }
+            }
+            Event::Closed(key, listener) => {
+                if let Some(seen) = self.live.get_mut(&key).filter(|seen| seen.told_at.is_none()) {
+                    if let Some(index) = seen.listening.iter().position(|known| *known == listener.address) {
+                        seen.listening.swap_remove(index);
+                    }
+                }
+            }
+            Event::Drained(key) => {
+                if let Some(seen) = self.live.get_mut(&key) {
+                    seen.is_drained = seen.told_at.is_some();
                 }
             }
             Event::ChannelBroken(key) => {
                 if let Some(seen) = self.live.get_mut(&key) {
                     seen.condemned = true;
+                    seen.is_drained = true;
                 }
             }
             Event::Ended(key, _) | Event::SpawnFailed(key, _) => {
                 if let Some(gone) = self.live.remove(&key) {
-                    if !gone.is_candidate && !gone.is_replaced && !gone.listening.is_empty() {
+                    if !gone.is_candidate && !gone.is_replaced && gone.has_listened {
                         self.last_addresses.insert(key.slot(), gone.listening);
                     }
                 }
@@ -129,8 +164,6 @@ impl Rules {
             | Event::Tick
             | Event::Joined(_)
             | Event::BindFailed(..)
-            | Event::Closed(..)
-            | Event::Drained(_)
             | Event::RestartRequested => {}
         }
     }
@@ -138,12 +171,17 @@ impl Rules {
     fn check_effect(&mut self, now: Time, event: Event, effect: &Effect, core: &Supervisor) {
         match effect {
             Effect::Spawn(key, image) => self.check_spawn(now, *key, *image, core),
-            Effect::Stop(key, _) | Effect::Drain(key) => self.check_stop(now, *key, core),
-            Effect::Release(_) => {}
+            Effect::Stop(key, _) => self.check_stop(now, *key, core),
+            Effect::Drain(key) => self.check_drain(now, *key, core),
+            Effect::Release(what) => {
+                assert!(self.handoff, "contract 6.6: nothing is kept");
+                self.queues.check_release(now, *what, &self.live, core);
+            }
             Effect::Kill(key) => self.check_kill(now, *key, core),
             Effect::Ready(key) => {
                 let seen = self.live.get_mut(key).expect("only a living process becomes ready");
                 assert!(!std::mem::replace(&mut seen.ready, true), "ready twice: {key:?}");
+                self.queues.ready(now, *key);
             }
             Effect::Promoted(key) => self.check_promotion(now, *key, core),
             Effect::CallOnStart(slot) => self.count_start(*slot),
@@ -184,20 +222,51 @@ impl Rules {
             self.candidate = Some(key);
         }
         self.live.insert(key, Seen::new(now, is_candidate));
+        self.raise_the_bar(key);
     }
 
     fn check_stop(&mut self, now: Time, key: ProcessKey, core: &Supervisor) {
         let seen = self.live.get(&key).expect("contract 4.2: an ended process is not signalled");
         if !core.is_stopping() && !seen.condemned && seen.told_at.is_none() {
-            // A restart: there must be somebody who serves in its place.
-            let successor = self.live.iter().find(|(other, other_seen)| {
-                other.slot() == key.slot() && **other != key && !other_seen.is_candidate && other_seen.told_at.is_none()
-            });
-            let (successor, _) = successor.expect("contract 5.1: no replacement");
-            assert!(self.can_replace(now, *successor, Some(&seen.listening)), "contract 5.1: fewer serve: {key:?}");
+            assert!(!self.handoff || seen.executed_at.is_none(), "contract 6.3: not drained: {key:?}");
+            self.check_successor(now, key);
+        }
+        if let Some(since) = seen.told_at.filter(|_| seen.drains && !core.is_stopping()) {
+            let half = since.saturating_add(self.shutdown_timeout / 2);
+            assert!(seen.is_drained || half <= now, "contract 6.3: SIGTERM while it drains: {key:?}");
         }
         if let Some(seen) = self.live.get_mut(&key) {
             seen.told_at.get_or_insert(now);
+            seen.drains = false;
+        }
+    }
+
+    fn check_drain(&mut self, now: Time, key: ProcessKey, core: &Supervisor) {
+        assert!(self.handoff, "contract 6.6: a drain");
+        assert!(!core.is_stopping(), "contract 5.4: a drain after the stop: {key:?}");
+        self.check_successor(now, key);
+        let seen = self.live.get_mut(&key).expect("contract 4.2: an ended process is not told");
+        assert!(seen.executed_at.is_some() && seen.told_at.is_none(), "cannot drain, or was told before: {key:?}");
+        seen.told_at = Some(now);
+        seen.drains = true;
+    }
+
+    /// In a restart: there must be somebody who serves in its place.
+    fn check_successor(&self, now: Time, key: ProcessKey) {
+        let successor = self.live.iter().find(|(other, seen)| {
+            other.slot() == key.slot() && **other != key && !seen.is_candidate && seen.told_at.is_none()
+        });
+        let (successor, _) = successor.expect("contract 5.1: no replacement");
+        assert!(self.can_replace(now, *successor), "contract 5.1: fewer serve: {key:?}");
+    }
+
+    /// Contract 6.5: before anybody is told to stop.
+    fn check_release_at_stop(&self, effects: &[Effect], core: &Supervisor) {
+        let Some(first_stop) = effects.iter().position(|e| matches!(e, Effect::Stop(..))) else { return };
+        if core.is_stopping() && self.handoff {
+            let release = effects.iter().position(|effect| *effect == Effect::Release(Released::Everything));
+            let in_time = release.is_some_and(|position| position < first_stop);
+            assert!(in_time || self.was_stopping, "contract 6.5: stopped before the release: {effects:?}");
         }
     }
 
@@ -216,9 +285,7 @@ impl Rules {
     fn check_promotion(&mut self, now: Time, key: ProcessKey, core: &Supervisor) {
         assert!(!core.is_stopping(), "contract 5.4: a shutdown ends the restart at once: {key:?}");
         assert_ne!(self.given_up, Some(key), "contract 5.2: a failed deploy became a worker");
-        let old = self.live.iter().find(|(other, seen)| other.slot() == key.slot() && !seen.is_candidate);
-        let addresses = old.map(|(_, seen)| seen.listening.clone());
-        assert!(self.can_replace(now, key, addresses.as_ref()), "contract 5.2: not ready: {key:?}");
+        assert!(self.can_replace(now, key), "contract 5.2: not ready: {key:?}");
         for (_, old) in self.live.iter_mut().filter(|(other, seen)| other.slot() == key.slot() && !seen.is_candidate) {
             old.is_replaced = true;
         }
@@ -237,17 +304,34 @@ impl Rules {
         callbacks.starts += 1;
     }
 
-    /// Contract 5.2: whether a process is as good as a predecessor that listens (or listened) there.
-    fn can_replace(&self, now: Time, key: ProcessKey, old: Option<&BTreeSet<SocketAddr>>) -> bool {
+    /// A replacement has been made, or its predecessor has begun to listen: what is expected of it. What that closes
+    /// itself meanwhile stays expected, for it may be about to end.
+    fn raise_the_bar(&mut self, key: ProcessKey) {
+        let of_slot = |seen: &&Seen| !seen.is_candidate && !seen.is_replaced;
+        let mut workers = self.live.iter().filter(|(other, _)| other.slot() == key.slot()).map(|(_, seen)| seen);
+        let worker = workers.find(of_slot);
+        let listening = worker.filter(|seen| seen.has_listened).map(|seen| seen.listening.clone());
+        let wanted = listening.or_else(|| self.last_addresses.get(&key.slot()).cloned());
+        let is_first = wanted.is_none() && worker.is_none();
+        let is_its_own = self.live.get(&key).is_some_and(|seen| seen.is_candidate && seen.has_listened);
+        for (_, seen) in self.live.iter_mut().filter(|(other, seen)| other.slot() == key.slot() && seen.is_candidate) {
+            if !is_its_own {
+                seen.wanted = (!is_first).then(|| wanted.clone().unwrap_or_default());
+            }
+        }
+    }
+
+    /// Contract 5.2: whether a replacement is as good as its predecessor.
+    fn can_replace(&self, now: Time, key: ProcessKey) -> bool {
         let Some(seen) = self.live.get(&key) else { return false };
-        let wanted = old.filter(|old| !old.is_empty()).or_else(|| self.last_addresses.get(&key.slot()));
-        let Some(wanted) = wanted else {
-            let lived = seen.executed_at.is_some_and(|since| since + ms(500) <= now);
+        let lived = seen.executed_at.is_some_and(|since| since + ms(500) <= now);
+        let Some(wanted) = &seen.wanted else {
             return lived || seen.listening.iter().any(|address| address.port() == self.port);
         };
-        let on_port: BTreeSet<SocketAddr> = wanted.iter().filter(|a| a.port() == self.port).copied().collect();
+        let on_port: Vec<SocketAddr> = wanted.iter().filter(|a| a.port() == self.port).copied().collect();
         let wanted = if on_port.is_empty() { wanted } else { &on_port };
-        seen.executed_at.is_some() && wanted.is_subset(&seen.listening)
+        let all = wanted.iter().all(|address| seen.listening.contains(address));
+        seen.executed_at.is_some() && if wanted.is_empty() { lived } else { all }
     }
 
     fn check_processes(&self, core: &Supervisor) {
@@ -294,6 +378,10 @@ impl Rules {
 
     /// Contract 4.5: what is due is done, so that the next time to wake is in the future.
     fn check_deadline(&self, now: Time, core: &Supervisor) {
+        for (key, seen) in self.live.iter().filter(|(_, seen)| seen.drains) {
+            let half = seen.told_at.map(|since| since.saturating_add(self.shutdown_timeout / 2));
+            assert!(half.is_some_and(|half| half > now) && !seen.is_drained, "contract 6.3: still drains: {key:?}");
+        }
         if let Some(deadline) = core.next_deadline() {
             let at_once = core.settings.respawn_delay.is_zero() || core.settings.shutdown_timeout.is_zero();
             assert!(deadline > now || at_once, "the deadline {deadline:?} is left over at {now:?}: {core:#?}");
@@ -308,8 +396,12 @@ impl Seen {
             is_candidate,
             is_replaced: false,
             executed_at: None,
-            listening: BTreeSet::new(),
+            listening: Vec::new(),
+            has_listened: false,
+            wanted: None,
             told_at: None,
+            drains: false,
+            is_drained: false,
             condemned: false,
             killed: false,
             ready: false,

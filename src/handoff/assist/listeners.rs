@@ -37,9 +37,19 @@ pub unsafe extern "C" fn bind(socket: c_int, address: *const libc::sockaddr, len
 /// listen(2). In a worker, a TCP listener is told to the master: this is how a worker becomes ready.
 #[unsafe(no_mangle)]
 pub extern "C" fn listen(socket: c_int, backlog: c_int) -> c_int {
-    let result = raw::listen(socket, backlog);
-    if result == 0 && is_worker() {
+    if !is_worker() {
+        return raw::listen(socket, backlog);
+    }
+    let was_unbound = {
         let _errno = KeepErrno::new();
+        listeners::is_unbound(socket)
+    };
+    let result = raw::listen(socket, backlog);
+    if result == 0 {
+        let _errno = KeepErrno::new();
+        if was_unbound {
+            listeners::bound_by_listen(socket);
+        }
         listeners::listening(socket);
     }
     result

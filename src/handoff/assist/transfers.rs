@@ -287,8 +287,18 @@ fn at_end(connection: &Connection, fd: c_int) -> isize {
 
 #[inline]
 fn after_write(connection: &Connection, result: isize, parts: &[libc::iovec]) -> isize {
-    if let Ok(count) = usize::try_from(result) {
-        each_piece(parts, count, |piece| connection.sent(piece));
+    let Ok(count) = usize::try_from(result) else { return result };
+    if let [first, rest @ ..] = parts {
+        let total = first.iov_len + rest.iter().map(|part| part.iov_len).sum::<usize>();
+        // In a drain the parser sees everything: it alone knows where an announcement goes.
+        let is_seen = count == total
+            && count > 0
+            && !drain::is_under_way()
+            // SAFETY: the kernel has read it.
+            && connection.sent_whole(unsafe { std::slice::from_raw_parts(first.iov_base.cast(), first.iov_len) }, total);
+        if !is_seen {
+            each_piece(parts, count, |piece| connection.sent(piece));
+        }
     }
     result
 }

@@ -1,9 +1,9 @@
 //! One direction of a connection: messages one after another, in pieces of any size.
 
-use super::head::{self, Facts, Head};
+use super::field::{self, Facts, Head, Verdict};
 use super::line::{Kept, Line, LineFeeds};
 
-/// A longer head is not believed to be one; the same goes for the line before a chunk, and for trailers.
+/// A longer head is not believed to be one. The same goes for the line before a chunk, and for trailers.
 pub(super) const LONGEST_HEAD_BYTES: u32 = 256 * 1024;
 
 /// What differs between requests and answers. `number`: the message's, modulo 2^32.
@@ -15,11 +15,11 @@ pub(super) trait Role {
 
     /// Whether a message can begin now.
     fn may_begin(&self, number: u32) -> bool;
-    /// Whether it can start with this, its whole first line or less.
+    /// Whether it can start with this, its first line or less of it.
     fn may_start_with(start: &[u8]) -> bool;
     /// `None`: this is no HTTP/1.x, or no longer.
     fn first_line(&mut self, line: &Line<'_>, number: u32) -> Option<Facts>;
-    /// What follows its head.
+    /// What follows the head.
     fn body(&mut self, head: Head, number: u32) -> Body;
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Side {
     body_bytes: u64,
     /// Messages that have ended.
     whole: u32,
-    /// Of this head (or first line of a chunk, or trailers) so far.
+    /// Of this head (or line before a chunk, or trailers) so far.
     head_bytes: u32,
     facts: Facts,
     next: Next,
@@ -54,9 +54,8 @@ pub(super) struct Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Line(Place),
-    /// The body.
     Body,
-    /// One chunk of it.
+    /// A part of the body.
     Chunk,
     UntilEnd,
     Opaque,
@@ -84,45 +83,36 @@ impl Side {
         }
     }
 
+    /// As after so many messages.
+    #[cfg(test)]
+    pub(super) fn after(whole: u32) -> Self {
+        Self { whole, ..Self::new() }
+    }
+
+    /// Takes in bytes in order, in pieces of any size.
     #[inline(always)]
-    pub(super) fn take(&mut self, bytes: &[u8], role: &mut impl Role) {
+    pub(super) fn take<R: Role>(&mut self, bytes: &[u8], role: &mut R) {
         let mut rest = bytes;
-        while !rest.is_empty() {
+        while let [first, ..] = rest {
             let used = match self.next {
-                Next::Line(place @ (Place::First | Place::Field)) if self.kept.is_empty() => {
-                    self.head(rest, place == Place::First, role)
+                Next::Line(Place::First) if self.kept.is_empty() && !matches!(first, b'\r' | b'\n') => {
+                    self.take_head(rest, Place::First, role)
                 }
-                Next::Line(_) | Next::Body | Next::Chunk | Next::UntilEnd | Next::Opaque => self.step(rest, role),
+                Next::Line(Place::Field) if self.kept.is_empty() => self.take_head(rest, Place::Field, role),
+                Next::Line(_) | Next::Chunk | Next::UntilEnd | Next::Opaque => self.step(rest, role),
+                Next::Body => self.take_body(rest),
             };
             rest = rest.get(used..).unwrap_or_default();
         }
     }
 
-    /// Takes in one line at most, or what is there of a body. Gives the number of bytes taken.
-    #[inline(always)]
+    /// Takes in one line at most, or what is there of a body. Gives the number of bytes taken, which is not 0.
     pub(super) fn step<R: Role>(&mut self, bytes: &[u8], role: &mut R) -> usize {
         match self.next {
-            Next::Line(place) => {
-                if self.is_at_boundary() && !role.may_begin(self.whole) {
-                    self.become_opaque();
-                    return bytes.len();
-                }
-                let Some(at) = LineFeeds::new(bytes).next() else {
-                    self.keep::<R>(bytes, place);
-                    return bytes.len();
-                };
-                self.end_line(bytes.get(..at).unwrap_or_default(), place, role);
-                at + 1
-            }
-            Next::Body => {
-                let used = self.skip(bytes);
-                if self.body_bytes == 0 {
-                    self.end_message();
-                }
-                used
-            }
+            Next::Line(place) => self.take_line(bytes, place, role),
+            Next::Body => self.take_body(bytes),
             Next::Chunk => {
-                let used = self.skip(bytes);
+                let used = self.pass_over(bytes);
                 if self.body_bytes == 0 {
                     self.next = Next::Line(Place::ChunkEnd);
                 }
@@ -132,85 +122,18 @@ impl Side {
         }
     }
 
-    /// The same as one [`Self::step`] after another for the lines of a head, but fast.
-    #[inline(always)]
-    fn head<R: Role>(&mut self, bytes: &[u8], is_first: bool, role: &mut R) -> usize {
-        #[derive(PartialEq)]
-        enum Stop {
-            Cut,
-            End,
-            Skip,
-            Bad,
-        }
-        if is_first && !role.may_begin(self.whole) {
-            self.become_opaque();
-            return bytes.len();
-        }
-        let mut is_first = is_first;
-        let mut head = Head { facts: self.facts, length: self.body_bytes };
-        let mut start = 0;
-        let mut stop = Stop::Cut;
-        for at in LineFeeds::new(bytes) {
-            let line = bytes.get(start..at).unwrap_or_default();
-            start = at + 1;
-            match line.first() {
-                Some(_) if is_first => {
-                    is_first = false;
-                    let Some(facts) = role.first_line(&Line::whole(line), self.whole) else {
-                        stop = Stop::Bad;
-                        break;
-                    };
-                    head.facts = facts;
-                }
-                Some(byte) if *byte > b' ' && !matches!(byte | 0x20, b'c' | b't') => {
-                    head.facts = head.facts.without(Facts::MATTERED);
-                }
-                Some(b'\r') if line.len() == 1 => {
-                    stop = Stop::End;
-                    break;
-                }
-                None => {
-                    stop = Stop::End;
-                    break;
-                }
-                Some(_) => {
-                    if !head.field(&Line::whole(line), R::MINDS_CONNECTION) {
-                        stop = Stop::Bad;
-                        break;
-                    }
-                }
-            }
-        }
-        if stop == Stop::Bad || !self.measure(start) {
-            self.become_opaque();
-            return bytes.len();
-        }
-        if stop == Stop::End {
-            self.end_head(head, role);
-            return start;
-        }
-        self.facts = head.facts;
-        self.body_bytes = head.length;
-        self.next = Next::Line(if is_first { Place::First } else { Place::Field });
-        if start < bytes.len() {
-            self.keep::<R>(bytes.get(start..).unwrap_or_default(), if is_first { Place::First } else { Place::Field });
-            start = bytes.len();
-        }
-        start
-    }
-
     pub(super) fn whole(&self) -> u32 {
         self.whole
     }
 
     /// Messages whose head has ended.
     pub(super) fn heads(&self) -> u32 {
-        let is_past_head = match self.next {
+        let has_one_more = match self.next {
+            Next::Line(Place::First | Place::Field) | Next::Opaque => false,
             Next::Line(Place::ChunkSize | Place::ChunkEnd | Place::Trailer) => true,
             Next::Body | Next::Chunk | Next::UntilEnd => true,
-            Next::Line(Place::First | Place::Field) | Next::Opaque => false,
         };
-        self.whole.wrapping_add(u32::from(is_past_head))
+        self.whole.wrapping_add(u32::from(has_one_more))
     }
 
     #[inline(always)]
@@ -237,15 +160,33 @@ impl Side {
         *self = Self { whole: self.whole, next: Next::Opaque, ..Self::new() };
     }
 
-    /// Passes over as much of a body as there is, without a look.
-    #[inline(always)]
-    fn skip(&mut self, bytes: &[u8]) -> usize {
-        let used = bytes.len().min(usize::try_from(self.body_bytes).unwrap_or(usize::MAX));
-        self.body_bytes -= used as u64;
-        used
+    fn take_line<R: Role>(&mut self, bytes: &[u8], place: Place, role: &mut R) -> usize {
+        if self.is_at_boundary() && !role.may_begin(self.whole) {
+            self.become_opaque();
+            return bytes.len();
+        }
+        let Some(at) = LineFeeds::new(bytes).next() else {
+            self.keep::<R>(bytes, place);
+            return bytes.len();
+        };
+        let line = bytes.get(..at).unwrap_or_default();
+        let is_good = if !self.measure(at + 1) {
+            false
+        } else if self.kept.is_empty() {
+            self.end_line(&Line::whole(line), place, role)
+        } else {
+            let mut kept = self.kept;
+            kept.push(line);
+            self.kept = Kept::EMPTY;
+            self.end_line(&kept.line(), place, role)
+        };
+        if !is_good {
+            self.become_opaque();
+        }
+        at + 1
     }
 
-    /// A line of which the end is not there.
+    /// A line without end.
     #[cold]
     fn keep<R: Role>(&mut self, bytes: &[u8], place: Place) {
         self.kept.push(bytes);
@@ -259,32 +200,8 @@ impl Side {
         }
     }
 
-    /// A line ends with these bytes and a line feed.
-    #[inline(always)]
-    fn end_line<R: Role>(&mut self, bytes: &[u8], place: Place, role: &mut R) {
-        let is_good = if !self.measure(bytes.len() + 1) {
-            false
-        } else if self.kept.is_empty() {
-            self.line(&Line::whole(bytes), place, role)
-        } else {
-            self.end_kept_line(bytes, place, role)
-        };
-        if !is_good {
-            self.become_opaque();
-        }
-    }
-
-    #[cold]
-    fn end_kept_line<R: Role>(&mut self, bytes: &[u8], place: Place, role: &mut R) -> bool {
-        let mut kept = self.kept;
-        kept.push(bytes);
-        self.kept = Kept::EMPTY;
-        self.line(&kept.line(), place, role)
-    }
-
-    /// A whole line. False: it makes no sense.
-    #[inline(always)]
-    fn line<R: Role>(&mut self, line: &Line<'_>, place: Place, role: &mut R) -> bool {
+    /// False: it makes no sense.
+    fn end_line<R: Role>(&mut self, line: &Line<'_>, place: Place, role: &mut R) -> bool {
         match place {
             Place::First if R::SKIPS_EMPTY_LINES && line.is_empty() => self.head_bytes = 0,
             Place::First => {
@@ -292,19 +209,16 @@ impl Side {
                 self.facts = facts;
                 self.next = Next::Line(Place::Field);
             }
+            Place::Field if line.is_empty() => self.end_head(self.head(), role),
             Place::Field => {
-                let mut head = Head { facts: self.facts, length: self.body_bytes };
-                if line.is_empty() {
-                    self.end_head(head, role);
-                } else if !head.field(line, R::MINDS_CONNECTION) {
+                let mut head = self.head();
+                if head.line(line, R::MINDS_CONNECTION) == Verdict::Faulty {
                     return false;
-                } else {
-                    self.facts = head.facts;
-                    self.body_bytes = head.length;
                 }
+                (self.facts, self.body_bytes) = (head.facts, head.length);
             }
             Place::ChunkSize => {
-                let Some(size) = head::chunk_size(line) else { return false };
+                let Some(size) = field::chunk_size(line) else { return false };
                 self.head_bytes = 0;
                 self.body_bytes = size;
                 self.next = if size == 0 { Next::Line(Place::Trailer) } else { Next::Chunk };
@@ -320,13 +234,43 @@ impl Side {
         true
     }
 
+    /// The same as one [`Self::step`] after another for the lines of a head, as far as they are there, but fast.
+    #[inline(always)]
+    fn take_head<R: Role>(&mut self, bytes: &[u8], place: Place, role: &mut R) -> usize {
+        if place == Place::First && !role.may_begin(self.whole) {
+            self.become_opaque();
+            return bytes.len();
+        }
+        let mut head = self.head();
+        let (used, stop) = take_lines(bytes, place, &mut head, role, self.whole);
+        match if self.measure(used) { stop } else { Stop::Faulty } {
+            Stop::End => {
+                self.end_head(head, role);
+                return used;
+            }
+            Stop::Cut(place) => {
+                (self.facts, self.body_bytes) = (head.facts, head.length);
+                self.next = Next::Line(place);
+                if let Some(rest @ [_, ..]) = bytes.get(used..) {
+                    self.keep::<R>(rest, place);
+                }
+            }
+            Stop::Faulty => self.become_opaque(),
+        }
+        bytes.len()
+    }
+
+    #[inline(always)]
+    fn head(&self) -> Head {
+        Head { facts: self.facts, length: self.body_bytes }
+    }
+
     #[inline(always)]
     fn end_head<R: Role>(&mut self, head: Head, role: &mut R) {
-        let body = role.body(head, self.whole);
         self.head_bytes = 0;
         self.body_bytes = 0;
         self.facts = Facts::NONE;
-        match body {
+        match role.body(head, self.whole) {
             Body::Length(0) => self.end_message(),
             Body::Length(length) => {
                 self.body_bytes = length;
@@ -336,6 +280,49 @@ impl Side {
             Body::UntilEnd => self.next = Next::UntilEnd,
             Body::Interim => self.next = Next::Line(Place::First),
             Body::Opaque => self.become_opaque(),
+        }
+    }
+
+    #[inline(always)]
+    fn take_body(&mut self, bytes: &[u8]) -> usize {
+        let used = self.pass_over(bytes);
+        if self.body_bytes == 0 {
+            self.end_message();
+        }
+        used
+    }
+
+    /// Takes in what is there of a body or chunk, without a look at it.
+    #[inline(always)]
+    fn pass_over(&mut self, bytes: &[u8]) -> usize {
+        let used = bytes.len().min(usize::try_from(self.body_bytes).unwrap_or(usize::MAX));
+        self.body_bytes -= used as u64;
+        used
+    }
+
+    /// At a boundary: one more message, of which nothing else is known.
+    #[inline(always)]
+    pub(super) fn count_message(&mut self) {
+        self.whole = self.whole.wrapping_add(1);
+    }
+
+    /// So many bytes that nobody has seen. They can only be of a body whose length is known, or that the connection ends.
+    pub(super) fn pass_unseen(&mut self, count: usize) {
+        let count = count as u64;
+        match self.next {
+            _ if count == 0 => {}
+            Next::Body if count < self.body_bytes => self.body_bytes -= count,
+            Next::Body if count == self.body_bytes => {
+                self.body_bytes = 0;
+                self.end_message();
+            }
+            Next::Chunk if count < self.body_bytes => self.body_bytes -= count,
+            Next::Chunk if count == self.body_bytes => {
+                self.body_bytes = 0;
+                self.next = Next::Line(Place::ChunkEnd);
+            }
+            Next::UntilEnd | Next::Opaque => {}
+            Next::Body | Next::Chunk | Next::Line(_) => self.become_opaque(),
         }
     }
 
@@ -352,4 +339,48 @@ impl Side {
         self.head_bytes = self.head_bytes.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
         self.head_bytes <= LONGEST_HEAD_BYTES
     }
+}
+
+/// Why [`take_lines`] stopped.
+enum Stop {
+    /// The head has ended.
+    End,
+    /// There are no more whole lines. The next one is of this kind.
+    Cut(Place),
+    Faulty,
+}
+
+/// Takes in the whole lines of a head, and gives how many bytes they are. A field that cannot matter costs next to nothing.
+#[inline(always)]
+fn take_lines<R: Role>(bytes: &[u8], place: Place, head: &mut Head, role: &mut R, number: u32) -> (usize, Stop) {
+    let mut is_first = place == Place::First;
+    let mut start = 0;
+    // Where a field begins that must not be the rest of the one before it.
+    let mut mattered = if head.facts.has(Facts::MATTERED) { 0 } else { usize::MAX };
+    for at in LineFeeds::new(bytes) {
+        let Some(line @ [first, ..]) = bytes.get(start..) else { break };
+        if is_first {
+            is_first = false;
+            match role.first_line(&Line::whole(bytes.get(start..at).unwrap_or_default()), number) {
+                Some(facts) => head.facts = facts,
+                None => return (start, Stop::Faulty),
+            }
+        } else if matches!(first | 0x20, b'c' | b't') {
+            match head.field(line, at - start, R::MINDS_CONNECTION) {
+                Verdict::Other => {}
+                Verdict::Matters => mattered = at + 1,
+                Verdict::Faulty => return (start, Stop::Faulty),
+            }
+        } else if *first <= b' ' {
+            if at == start || at == start + 1 && *first == b'\r' {
+                return (at + 1, Stop::End);
+            }
+            if start == mattered && matches!(first, b' ' | b'\t') {
+                return (start, Stop::Faulty);
+            }
+        }
+        start = at + 1;
+    }
+    head.facts.set(Facts::MATTERED, start == mattered);
+    (start, Stop::Cut(if is_first { Place::First } else { Place::Field }))
 }

@@ -1,0 +1,160 @@
+/*
+ * What the assisted calls cost a busy server outside a drain: the worker's CPU time for a request.
+ *
+ * One worker answers requests that its own child sends one after another on a kept-alive connection. It takes turns: some
+ * thousand requests through the C library's names, which are the assisted calls here, then as many through bare system
+ * calls. What both have in common, the kernel's work above all, cancels out.
+ *
+ *   cost PORT [ROUNDS]
+ */
+#include "ecewo-cluster.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REQUESTS_A_TURN 5000
+
+static const char request[] = "GET /items/42 HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n";
+static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n"
+                             "Connection: keep-alive\r\nX-Request-Id: 0123456789abcdef\r\n\r\nHello, world!";
+
+static void die(const char *what)
+{
+    perror(what);
+    _exit(3);
+}
+
+static double cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+static struct sockaddr_in home(void)
+{
+    return (struct sockaddr_in){ .sin_family = AF_INET,
+                                 .sin_port = htons(cluster_get_port()),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+}
+
+/* The client: a request, its whole answer, and again. */
+static void ask_for_ever(void)
+{
+    struct sockaddr_in address = home();
+    char room[sizeof answer];
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        die("connect");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+    for (;;) {
+        if (syscall(SYS_write, fd, request, sizeof request - 1) < 0)
+            _exit(0);
+        for (size_t got = 0; got < sizeof answer - 1;) {
+            long size = syscall(SYS_read, fd, room, sizeof room);
+            if (size <= 0)
+                _exit(0);
+            got += (size_t)size;
+        }
+    }
+}
+
+static void serve_assisted(int set, int fd)
+{
+    struct epoll_event event;
+    char room[4096];
+    if (epoll_wait(set, &event, 1, -1) != 1 || read(fd, room, sizeof room) <= 0 || write(fd, answer, sizeof answer - 1) < 0)
+        die("assisted");
+}
+
+static void serve_bare(int set, int fd)
+{
+    struct epoll_event event;
+    char room[4096];
+    if (syscall(SYS_epoll_pwait, set, &event, 1, -1, NULL, 8) != 1 || syscall(SYS_read, fd, room, sizeof room) <= 0 ||
+        syscall(SYS_write, fd, answer, sizeof answer - 1) < 0)
+        die("bare");
+}
+
+static double turn(void (*serve)(int, int), int set, int fd)
+{
+    double before = cpu_ns();
+    for (int i = 0; i < REQUESTS_A_TURN; i++)
+        serve(set, fd);
+    return (cpu_ns() - before) / REQUESTS_A_TURN;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, by_size);
+    return values[count / 2];
+}
+
+static void measure(int set, int fd, int rounds)
+{
+    double *assisted = calloc((size_t)rounds, sizeof *assisted), *bare = calloc((size_t)rounds, sizeof *bare);
+    double *difference = calloc((size_t)rounds, sizeof *difference);
+    if (!assisted || !bare || !difference)
+        die("calloc");
+    turn(serve_bare, set, fd);
+    for (int i = 0; i < rounds; i++) {
+        /* The order changes: whatever drifts is in neither's favour. */
+        if (i % 2 == 0)
+            assisted[i] = turn(serve_assisted, set, fd);
+        bare[i] = turn(serve_bare, set, fd);
+        if (i % 2 == 1)
+            assisted[i] = turn(serve_assisted, set, fd);
+        difference[i] = assisted[i] - bare[i];
+    }
+    double a = median(assisted, rounds), b = median(bare, rounds), d = median(difference, rounds);
+    printf("CPU time of the worker for a request, medians of %d turns: %.0f ns bare, %.0f ns assisted; difference %.0f ns (%.2f %%)\n",
+           rounds, b, a, d, 100 * d / b);
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    Cluster options = { .cpus = 1, .port = (uint16_t)atoi(argc > 1 ? argv[1] : "0") };
+    if (cluster_init(&options, argc, argv)) {
+        cluster_wait_workers();
+        return 0;
+    }
+    if (!cluster_is_worker())
+        return 1;
+    struct sockaddr_in address = home();
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 16) != 0)
+        die("listen");
+    pid_t client = fork();
+    if (client == 0)
+        ask_for_ever();
+    int fd = accept(listener, NULL, NULL), set = epoll_create1(0);
+    struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+    if (fd < 0 || epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) != 0)
+        die("accept");
+    /* From here on the bare calls keep the library from following the connection, which makes no difference to the
+       cost: it counts what it sees. */
+    measure(set, fd, argc > 2 ? atoi(argv[2]) : 101);
+    kill(client, SIGKILL);
+    waitpid(client, NULL, 0);
+    return 0;
+}
