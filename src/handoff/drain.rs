@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::connection::{self, Look};
 use super::legacy::Legacies;
 use super::table::{self, Kind};
-use super::{children, gate, listeners, tell};
+use super::{children, gate, owned, tell};
 use crate::sys::{clock, epoll_sets, fd};
 use crate::wire::FromWorker;
 
@@ -91,6 +91,10 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
     /// The master wants this worker to drain.
     pub(crate) fn begin(&mut self) {
         if self.drains_since.is_some() {
@@ -143,10 +147,9 @@ impl Guard {
             }
             some_left = true;
         }
-        if !some_left && !std::mem::replace(&mut self.has_told, true) {
-            if !children::is_child() {
-                tell(FromWorker::Drained);
-            }
+        let is_news = !some_left && !std::mem::replace(&mut self.has_told, true);
+        if is_news && !children::is_child() {
+            tell(FromWorker::Drained);
         }
         (!self.has_told).then_some(PERIOD)
     }
@@ -154,7 +157,7 @@ impl Guard {
     fn look_for_closed(&mut self, nudged: bool) -> Option<Duration> {
         let is_due = nudged || self.suspicion.is_some();
         let next = self.suspicion.filter(|_| !nudged).map_or(PERIOD, |time| (time * 2).min(LONGEST_SUSPICION));
-        self.suspicion = (is_due && listeners::find_closed()).then_some(next);
+        self.suspicion = (is_due && owned::find_closed()).then_some(next);
         self.suspicion
     }
 }

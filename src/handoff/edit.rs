@@ -160,7 +160,7 @@ fn apply<'a>(change: Change, parts: &[libc::iovec], room: &'a mut [libc::iovec; 
     room.get(..count)
 }
 
-fn bytes_of(part: &libc::iovec) -> &[u8] {
+pub(super) fn bytes_of(part: &libc::iovec) -> &[u8] {
     if part.iov_base.is_null() || part.iov_len == 0 {
         return &[];
     }

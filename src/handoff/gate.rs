@@ -1,7 +1,8 @@
 //! The gate: whether this worker takes connections (contract 6.3).
 //!
 //! Once it is closed, what waits in the queue is the replacement's. The listener leaves every epoll set, a non-blocking
-//! accept gives EAGAIN, a blocking one goes on blocking. A listener's open file is shared by the workers of a slot, and
+//! accept gives EAGAIN, a blocking one goes on blocking (in an event loop, where that would stop the server, it gives
+//! ECONNABORTED). A listener's open file is shared by the workers of a slot, and
 //! no thread may be caught in the kernel's `accept` when the gate closes: so it is non-blocking in truth, and
 //! a program that believes otherwise waits here.
 
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::table::{self, Entry, Kind};
-use super::{children, connection, legacy, listeners};
+use super::{children, connection, legacy, owned};
 use crate::sys::fd::{self, FileIdentity};
 use crate::sys::{KeepErrno, clock, dispositions, epoll_sets, errno, raw, set_errno, tcp};
 
@@ -85,18 +86,18 @@ pub(super) fn accept(
     children::attend();
     let mut limit = None;
     loop {
-        if listeners::is_shut(entry) {
+        if owned::is_shut(entry) {
             return fail(libc::EINVAL);
         }
         if let Some(result) = try_accept(socket, address, length, flags) {
             return result;
         }
-        if listeners::is_non_blocking(entry) {
+        if owned::is_non_blocking(entry) {
             return fail(libc::EAGAIN);
         }
-        if listeners::is_in_a_loop(socket, entry) && !is_closed() {
-            // The loop was told of a connection that another worker of the slot was faster to take. It is prepared for one
-            // that has been aborted meanwhile (accept(2)), and must not be caught here.
+        if owned::is_in_a_loop(socket, entry) {
+            // The loop was told of a connection that another worker of the slot was faster to take, or is to take. It is
+            // prepared for one that has been aborted meanwhile (accept(2)), and must not be caught here.
             return fail(libc::ECONNABORTED);
         }
         let limit = *limit.get_or_insert_with(|| tcp::receive_timeout(socket).map(|time| clock::monotonic() + time));

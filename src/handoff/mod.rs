@@ -2,8 +2,8 @@
 //! connections go (contract 6).
 //!
 //! ```text
-//! assist ─┬─ listeners   bind, listen: what is inherited, adopted, given to the master
-//!         ├─ gate        accept: whether this worker takes connections
+//! assist ─┬─ listeners ─ owned   bind, listen, close: inherited, adopted, given to the master
+//!         ├─ gate ────── legacy  accept: whether this worker takes connections
 //!         └─ drain ─┬─ connection ── http1   when it is between requests
 //!                   └─ edit ─────────┘       Connection: close on its way out
 //! ```
@@ -13,17 +13,26 @@
 mod assist;
 #[cfg(feature = "assist")]
 mod children;
+#[cfg(feature = "assist")]
 mod connection;
+#[cfg(feature = "assist")]
 mod drain;
 #[cfg(feature = "assist")]
 mod edit;
+#[cfg(feature = "assist")]
 mod gate;
-#[allow(dead_code)]
+#[cfg(feature = "assist")]
 mod http1;
+#[cfg(feature = "assist")]
 mod legacy;
 mod listeners;
+#[cfg(feature = "assist")]
+mod owned;
 mod port_set;
+#[cfg(feature = "assist")]
 mod table;
+#[cfg(not(feature = "assist"))]
+mod unassisted;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -35,8 +44,11 @@ use crate::sys::tcp;
 use crate::wire::FromWorker;
 use crate::worker::{Standing, standing};
 
+#[cfg(feature = "assist")]
 pub(crate) use drain::{Guard, nudge_descriptor, nudge_descriptor_is_gone, prepare};
 pub(crate) use listeners::{forget_inherited, inherit};
+#[cfg(not(feature = "assist"))]
+pub(crate) use unassisted::{Guard, nudge_descriptor, nudge_descriptor_is_gone, prepare};
 
 /// `off` in it turns the hand-over off (contract 6.6).
 const VARIABLE: &str = "ECEWO_CLUSTER_HANDOFF";

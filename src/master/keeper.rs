@@ -21,8 +21,8 @@ pub(crate) struct Kept {
     id: ListenerId,
     /// The process that brought it first.
     brought_by: ProcessKey,
-    /// The process that listened on it last.
-    used_by: ProcessKey,
+    /// The processes that listen on it, or did.
+    users: Vec<ProcessKey>,
 }
 
 /// All that is kept, by slot, in the order in which it came: the n-th of equal addresses goes to the n-th.
@@ -42,7 +42,7 @@ impl Keeper {
             FileIdentity::of(socket.as_raw_fd()).map(|identity| ListenerId(identity.inode())).ok_or(NotAListener)?;
         let kept = self.slots.entry(key.slot()).or_default();
         if let Some(known) = kept.iter_mut().find(|known| known.id == id) {
-            known.used_by = key;
+            known.users.push(key);
             return Ok(());
         }
         if !tcp::is_listener(socket.as_raw_fd()) || tcp::local_address(socket.as_raw_fd()) != Some(address) {
@@ -51,7 +51,7 @@ impl Keeper {
         if kept.len() < MOST_PER_SLOT {
             // Not one of stdin, stdout and stderr, should the program have closed those.
             if let Ok(socket) = fd::above_stdio(socket) {
-                kept.push(Kept { address, socket, id, brought_by: key, used_by: key });
+                kept.push(Kept { address, socket, id, brought_by: key, users: vec![key] });
             }
         }
         Ok(())
@@ -68,15 +68,27 @@ impl Keeper {
             Released::Everything => std::mem::take(&mut self.slots).into_values().flatten().collect(),
             Released::Slot(slot) => self.slots.remove(&slot).unwrap_or_default(),
             Released::One(slot, id) => self.take(slot, |kept| kept.id == id),
-            Released::NotAdoptedBy(key) => self.take(key.slot(), |kept| kept.used_by != key),
-            Released::BroughtBy(key) => self.take(key.slot(), |kept| kept.brought_by == key),
+            Released::NotAdoptedBy(key) => {
+                let released = self.take(key.slot(), |kept| !kept.users.contains(&key));
+                // Its predecessors are on their way out. A replacement of its own may have adopted the socket already.
+                self.each(key.slot(), |kept| kept.users.retain(|user| *user >= key));
+                released
+            }
+            Released::BroughtBy(key) => {
+                self.each(key.slot(), |kept| kept.users.retain(|user| *user != key));
+                self.take(key.slot(), |kept| kept.brought_by == key)
+            }
         }
     }
 
     /// The process that listens on this address in another slot.
     pub(crate) fn user_of(&self, address: SocketAddr, is_able: impl Fn(ProcessKey) -> bool) -> Option<ProcessKey> {
         let all = self.slots.values().flatten().filter(|kept| kept.address == address);
-        all.map(|kept| kept.used_by).find(|key| is_able(*key))
+        all.flat_map(|kept| &kept.users).copied().find(|key| is_able(*key))
+    }
+
+    fn each(&mut self, slot: u8, change: impl FnMut(&mut Kept)) {
+        self.slots.get_mut(&slot).into_iter().flatten().for_each(change);
     }
 
     fn take(&mut self, slot: u8, unwanted: impl FnMut(&Kept) -> bool) -> Vec<Kept> {
@@ -115,6 +127,22 @@ mod tests {
         assert_eq!(keeper.of_slot(3).len(), 1, "its predecessor brought it");
         keeper.release(Released::NotAdoptedBy(key(3)));
         assert_eq!(keeper.of_slot(3).len(), 0);
+    }
+
+    #[test]
+    fn what_a_worker_and_its_replacement_both_use_stays_contract_6_1() {
+        let (address, socket) = listener();
+        let mut keeper = Keeper::default();
+        for user in [1, 2, 3] {
+            keeper.keep(key(user), address, socket.try_clone().unwrap()).unwrap();
+        }
+        keeper.release(Released::NotAdoptedBy(key(2)));
+        assert_eq!(keeper.of_slot(3).len(), 1, "the replacement's replacement has adopted it, too");
+        assert_eq!(keeper.user_of(address, |user| user == key(2)), Some(key(2)));
+        assert_eq!(keeper.user_of(address, |user| user == key(1)), None, "that one has been replaced");
+        keeper.release(Released::BroughtBy(key(3)));
+        assert_eq!(keeper.user_of(address, |user| user == key(3)), None, "that one has failed");
+        assert_eq!(keeper.of_slot(3).len(), 1);
     }
 
     #[test]

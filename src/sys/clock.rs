@@ -21,6 +21,7 @@ pub(crate) fn coarse() -> Duration {
 }
 
 /// As system calls want it.
+#[cfg(feature = "assist")]
 pub(crate) fn timespec(time: Duration) -> libc::timespec {
     libc::timespec {
         tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),

@@ -42,6 +42,7 @@ impl Earlier {
 }
 
 /// Whether every handler that the program has installed lets interrupted system calls go on (SA_RESTART). Signal-safe.
+#[cfg(feature = "assist")]
 pub(crate) fn all_handlers_restart() -> bool {
     (1..SIGNALS as i32).all(|number| {
         let Ok(action) = current(number) else { return true };

@@ -3,7 +3,7 @@
 
 use std::os::fd::RawFd;
 
-use super::KeepErrno;
+use super::{KeepErrno, open_files};
 
 /// One descriptor's place in an epoll set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +23,20 @@ impl Registration {
     }
 
     /// Reports again what is ready already, to sets that are told once only (EPOLLET).
+    #[cfg(feature = "assist")]
     pub(crate) fn refresh(self) {
         control(self.set, libc::EPOLL_CTL_MOD, self.target, self.events, self.data);
     }
 }
 
 /// Adds a descriptor. False if the kernel refuses.
+#[cfg(feature = "assist")]
 pub(crate) fn add(set: RawFd, target: RawFd, events: u32, data: u64) -> bool {
     control(set, libc::EPOLL_CTL_ADD, target, events, data)
 }
 
 /// Takes a descriptor out. False if it was not in.
+#[cfg(feature = "assist")]
 pub(crate) fn remove(set: RawFd, target: RawFd) -> bool {
     control(set, libc::EPOLL_CTL_DEL, target, 0, 0)
 }
@@ -46,36 +49,21 @@ fn control(set: RawFd, operation: libc::c_int, target: RawFd, events: u32, data:
 
 /// Calls `see` with every epoll set that this process has open.
 pub(crate) fn each_set(mut see: impl FnMut(RawFd)) {
-    let _errno = KeepErrno::new();
-    let Some(directory) = Reading::open(c"/proc/self/fd", libc::O_DIRECTORY) else { return };
-    let mut buffer = DirectoryBuffer([0; 4096]);
-    loop {
-        // SAFETY: the buffer is writable for its length.
-        let count = unsafe { libc::syscall(libc::SYS_getdents64, directory.0, buffer.0.as_mut_ptr(), buffer.0.len()) };
-        let Some(entries) = usize::try_from(count).ok().and_then(|count| buffer.0.get(..count)) else { return };
-        if entries.is_empty() {
-            return;
+    open_files::each(|fd, target| {
+        if target == b"anon_inode:[eventpoll]" {
+            see(fd);
         }
-        each_name(entries, |name| {
-            if let Some(fd) = decimal(name).filter(|fd| is_epoll(*fd)) {
-                see(fd);
-            }
-        });
-    }
+    });
 }
 
 /// Calls `see` with everything that is registered in an epoll set. False if that cannot be found out.
 pub(crate) fn each_registration(set: RawFd, mut see: impl FnMut(Registration)) -> bool {
     let _errno = KeepErrno::new();
-    let mut path = Path::new();
-    path.put(b"/proc/self/fdinfo/").put_number(set);
-    let Some(file) = path.open() else { return false };
+    let Some(file) = open_files::open_info(set) else { return false };
     let mut buffer = [0u8; 4096];
     let mut used = 0;
     while let Some(room) = buffer.get_mut(used..).filter(|room| !room.is_empty()) {
-        // SAFETY: `room` is writable for its length.
-        let count = unsafe { libc::syscall(libc::SYS_read, file.0, room.as_mut_ptr(), room.len()) };
-        let Some(count) = usize::try_from(count).ok().filter(|count| *count > 0) else { break };
+        let Some(count) = file.read(room) else { break };
         used += count;
         let mut taken = 0;
         while let Some(line) = buffer.get(taken..used).and_then(first_line) {
@@ -111,7 +99,7 @@ fn parse(set: RawFd, line: &[u8]) -> Option<Registration> {
     if words.next()? != b"tfd:" {
         return None;
     }
-    let target = decimal(words.next()?)?;
+    let target = open_files::decimal(words.next()?)?;
     let (mut events, mut data, mut inode) = (None, None, None);
     while let Some(word) = words.next() {
         match word {
@@ -128,99 +116,7 @@ fn hexadecimal(digits: &[u8]) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok()
 }
 
-fn decimal(digits: &[u8]) -> Option<RawFd> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-fn is_epoll(fd: RawFd) -> bool {
-    let mut path = Path::new();
-    path.put(b"/proc/self/fd/").put_number(fd);
-    let mut target = [0u8; 32];
-    // SAFETY: the path ends with a zero byte, the buffer is writable for its length.
-    let count = unsafe {
-        libc::syscall(libc::SYS_readlinkat, libc::AT_FDCWD, path.bytes.as_ptr(), target.as_mut_ptr(), target.len())
-    };
-    usize::try_from(count).ok().and_then(|count| target.get(..count)) == Some(b"anon_inode:[eventpoll]")
-}
-
-/// A file open for reading.
-struct Reading(libc::c_long);
-
-impl Reading {
-    fn open(path: &std::ffi::CStr, flags: libc::c_int) -> Option<Self> {
-        let flags = libc::O_RDONLY | libc::O_CLOEXEC | flags;
-        // SAFETY: the path is a terminated string.
-        let fd = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0) };
-        (fd >= 0).then_some(Self(fd))
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        // SAFETY: opened by us, used by nobody else.
-        unsafe { libc::syscall(libc::SYS_close, self.0) };
-    }
-}
-
-/// As getdents64 wants it.
-#[repr(align(8))]
-struct DirectoryBuffer([u8; 4096]);
-
-/// Walks `linux_dirent64` entries: inode and offset (8 bytes each), length of the entry (2), type (1), name.
-fn each_name(mut entries: &[u8], mut see: impl FnMut(&[u8])) {
-    const LENGTH_AT: usize = 16;
-    const NAME_AT: usize = 19;
-    while let Some(length) = entries.get(LENGTH_AT..LENGTH_AT + 2).and_then(|bytes| bytes.try_into().ok()) {
-        let length = usize::from(u16::from_ne_bytes(length));
-        let Some(name) = entries.get(NAME_AT..length) else { return };
-        see(name.split(|byte| *byte == 0).next().unwrap_or_default());
-        entries = entries.get(length..).unwrap_or_default();
-    }
-}
-
-/// A path made on the stack, ended by zero bytes.
-struct Path {
-    bytes: [u8; 64],
-    length: usize,
-}
-
-impl Path {
-    fn new() -> Self {
-        Self { bytes: [0; 64], length: 0 }
-    }
-
-    fn put(&mut self, text: &[u8]) -> &mut Self {
-        // The last byte stays zero.
-        if let Some(place) =
-            self.bytes.get_mut(self.length..self.length + text.len()).filter(|_| self.length + text.len() < 64)
-        {
-            place.copy_from_slice(text);
-            self.length += text.len();
-        }
-        self
-    }
-
-    fn put_number(&mut self, number: RawFd) -> &mut Self {
-        let mut digits = [0u8; 12];
-        let mut rest = number.unsigned_abs();
-        let mut start = digits.len();
-        for place in digits.iter_mut().rev() {
-            *place = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            start -= 1;
-            if rest == 0 {
-                break;
-            }
-        }
-        self.put(digits.get(start..).unwrap_or_default())
-    }
-
-    fn open(&self) -> Option<Reading> {
-        std::ffi::CStr::from_bytes_until_nul(&self.bytes).ok().and_then(|path| Reading::open(path, 0))
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "assist"))]
 mod tests {
     use super::*;
     use crate::sys::fd::{self, FileIdentity};

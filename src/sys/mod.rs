@@ -11,6 +11,7 @@ pub(crate) mod epoll_sets;
 pub(crate) mod fd;
 pub(crate) mod image;
 pub(crate) mod limits;
+pub(crate) mod open_files;
 pub(crate) mod pidfd;
 pub(crate) mod port;
 pub(crate) mod process;

@@ -85,6 +85,7 @@ pub(crate) fn leads_session() -> bool {
 }
 
 /// Whether a process has ended, reaped or not.
+#[cfg(feature = "assist")]
 pub(crate) fn is_dead(pid: Pid) -> bool {
     match std::fs::read_to_string(format!("/proc/{}/stat", pid.raw())) {
         // `pid (name) state …`; the name may hold anything.

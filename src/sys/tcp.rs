@@ -101,6 +101,7 @@ pub(crate) fn listen(socket: &OwnedFd) -> io::Result<()> {
 }
 
 /// The kernel's own number for a socket: never used again, whatever becomes of descriptors. Signal-safe.
+#[cfg(feature = "assist")]
 pub(crate) fn cookie(socket: RawFd) -> Option<u64> {
     let mut value: u64 = 0;
     let mut length = size_of::<u64>() as libc::socklen_t;
@@ -111,6 +112,7 @@ pub(crate) fn cookie(socket: RawFd) -> Option<u64> {
 }
 
 /// Bytes that have come and were not read yet. Signal-safe.
+#[cfg(feature = "assist")]
 pub(crate) fn unread(socket: RawFd) -> usize {
     let mut count: libc::c_int = 0;
     // SAFETY: FIONREAD writes one integer. A bare system call: the library's own `ioctl` has no part in this.
@@ -141,12 +143,14 @@ pub(crate) fn refuse_newcomers(listener: RawFd) -> io::Result<()> {
 }
 
 /// Lets a connection's reader see the end of the input. What still comes is delivered before it. Signal-safe.
+#[cfg(feature = "assist")]
 pub(crate) fn end_input(socket: RawFd) {
     // SAFETY: numbers only. Past the assisted call.
     unsafe { libc::syscall(libc::SYS_shutdown, socket, libc::SHUT_RD) };
 }
 
 /// How long a blocking accept or read waits at most (SO_RCVTIMEO); `None`: for ever. Signal-safe.
+#[cfg(feature = "assist")]
 pub(crate) fn receive_timeout(socket: RawFd) -> Option<std::time::Duration> {
     let mut time = libc::timeval { tv_sec: 0, tv_usec: 0 };
     let mut length = size_of::<libc::timeval>() as libc::socklen_t;
@@ -158,6 +162,7 @@ pub(crate) fn receive_timeout(socket: RawFd) -> Option<std::time::Duration> {
 }
 
 /// How much has come in all, read or not (`tcpi_bytes_received`). Signal-safe.
+#[cfg(feature = "assist")]
 pub(crate) fn bytes_received(socket: RawFd) -> Option<u64> {
     // tcp_info is longer; its layout only ever grows at the end.
     const AT: usize = 128;

@@ -44,7 +44,7 @@ struct Watch {
 impl Watch {
     fn new(identity: &'static Identity) -> Self {
         let master = Some(identity.master()).filter(|fd| *fd >= 0);
-        let handoff = handoff::Guard::default();
+        let handoff = handoff::Guard::new();
         Self { identity, channel: Some(identity.channel()), master, handoff, look_again: None }
     }
 

@@ -3,8 +3,8 @@
 use std::os::raw::{c_int, c_long, c_ulong, c_void};
 
 use crate::handoff::table::{self, Kind};
-use crate::handoff::{connection, drain, gate, is_handed_over, is_worker, listeners};
-use crate::sys::epoll_sets::Registration;
+use crate::handoff::{connection, drain, gate, is_handed_over, is_worker, listeners, owned};
+use crate::sys::epoll_sets::{self, Registration};
 use crate::sys::{KeepErrno, errno, fd, raw, set_errno, tcp};
 
 /// bind(2). In a worker, a TCP socket may become the listener of an earlier worker with the same address; on the
@@ -82,7 +82,7 @@ fn accept_as(socket: c_int, address: *mut libc::sockaddr, length: *mut libc::soc
     if is_handed_over() {
         let entry = {
             let _errno = KeepErrno::new();
-            listeners::find(socket)
+            owned::find(socket)
         };
         if let Some(entry) = entry {
             return gate::accept(socket, entry, address, length, flags);
@@ -94,10 +94,9 @@ fn accept_as(socket: c_int, address: *mut libc::sockaddr, length: *mut libc::soc
 /// shutdown(2). A listener is other workers', too: shutting it down ends this worker's use of it alone.
 #[unsafe(no_mangle)]
 pub extern "C" fn shutdown(socket: c_int, how: c_int) -> c_int {
-    if let Some(entry) = table::entry_of(socket, Kind::Listener) {
+    if let Some(entry) = owned::surely(socket).filter(|_| how != libc::SHUT_WR) {
         let _errno = KeepErrno::new();
-        if listeners::is_the_listener(socket, entry) && how != libc::SHUT_WR {
-            listeners::shut(socket, entry);
+        if owned::shut(socket, entry) {
             return 0;
         }
     }
@@ -113,7 +112,7 @@ pub extern "C" fn close(fd: c_int) -> c_int {
             Kind::EpollSet => entry.set_kind(Kind::Other),
             Kind::Listener => {
                 let _errno = KeepErrno::new();
-                listeners::closing(fd, entry);
+                owned::closing(fd, entry);
             }
             Kind::Connection => {
                 entry.set_kind(Kind::Other);
@@ -133,15 +132,15 @@ pub extern "C" fn close(fd: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn fcntl(fd: c_int, command: c_int, argument: c_long) -> c_int {
     let is_about_flags = command == libc::F_GETFL || command == libc::F_SETFL;
-    let Some(entry) = table::entry_of(fd, Kind::Listener).filter(|_| is_about_flags) else {
+    let Some(entry) = is_about_flags.then(|| owned::surely(fd)).flatten() else {
         return raw::fcntl(fd, command, argument);
     };
     if command == libc::F_SETFL {
-        listeners::set_non_blocking(entry, argument & c_long::from(libc::O_NONBLOCK) != 0);
+        owned::set_non_blocking(entry, argument & c_long::from(libc::O_NONBLOCK) != 0);
         return raw::fcntl(fd, command, argument | c_long::from(libc::O_NONBLOCK));
     }
     match raw::fcntl(fd, command, argument) {
-        flags if flags >= 0 && !listeners::is_non_blocking(entry) => flags & !libc::O_NONBLOCK,
+        flags if flags >= 0 && !owned::is_non_blocking(entry) => flags & !libc::O_NONBLOCK,
         other => other,
     }
 }
@@ -160,10 +159,10 @@ pub extern "C" fn fcntl64(fd: c_int, command: c_int, argument: c_long) -> c_int 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_void) -> c_int {
     if request as u32 == libc::FIONBIO as u32 && !argument.is_null() {
-        if let Some(entry) = table::entry_of(fd, Kind::Listener) {
+        if let Some(entry) = owned::surely(fd) {
             // SAFETY: FIONBIO's argument is an integer of the program's.
             let wanted = unsafe { argument.cast::<c_int>().read_unaligned() } != 0;
-            listeners::set_non_blocking(entry, wanted);
+            owned::set_non_blocking(entry, wanted);
             return 0;
         }
     }
@@ -176,7 +175,7 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
 /// As for epoll_ctl(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn epoll_ctl(set: c_int, operation: c_int, fd: c_int, event: *mut libc::epoll_event) -> c_int {
-    if table::entry_of(fd, Kind::Listener).is_none() {
+    if owned::surely(fd).is_none() {
         let result = raw::epoll_ctl(set, operation, fd, event);
         if result == 0 && operation != libc::EPOLL_CTL_DEL && drain::is_under_way() && !event.is_null() {
             // SAFETY: the kernel has just read it.
@@ -197,9 +196,12 @@ pub unsafe extern "C" fn epoll_ctl(set: c_int, operation: c_int, fd: c_int, even
         return 0;
     }
     let result = raw::epoll_ctl(set, operation, fd, event);
+    let _errno = KeepErrno::new();
     if result == 0 && is_removal {
-        let _errno = KeepErrno::new();
-        listeners::left_a_set();
+        owned::left_a_set();
+    } else if result == 0 && gate::is_closed() {
+        // It has closed just now, and may have looked through the set before.
+        epoll_sets::remove(set, fd);
     }
     result
 }

@@ -73,7 +73,7 @@ pub unsafe extern "C" fn recvmsg(socket: c_int, message: *mut libc::msghdr, flag
     match connection::of(socket).filter(|_| result >= 0 && is_plain(socket, flags)) {
         Some(connection) => {
             // SAFETY: the kernel has accepted the message and filled its parts as far as the result says.
-            let parts = unsafe { parts_of((*message).msg_iov, (*message).msg_iovlen as usize) };
+            let parts = unsafe { parts_of_message(message) };
             after_read_of_parts(connection, socket, result, parts)
         }
         None => result,
@@ -155,8 +155,7 @@ pub unsafe extern "C" fn sendmsg(socket: c_int, message: *const libc::msghdr, fl
         return raw::sendmsg(socket, message, flags);
     };
     // SAFETY: the caller's promise: a valid message.
-    let (parts, has_control) =
-        unsafe { (parts_of((*message).msg_iov, (*message).msg_iovlen as usize), (*message).msg_controllen > 0) };
+    let (parts, has_control) = unsafe { (parts_of_message(message), (*message).msg_controllen > 0) };
     if drain::is_under_way() && !has_control {
         return write_in_drain(socket, parts, |parts| send_parts(socket, parts, flags));
     }
@@ -279,7 +278,9 @@ fn after_read_of_parts(connection: &Connection, fd: c_int, result: isize, parts:
 /// The program has read 0 bytes. In a drain that may be for the library's sake only.
 #[cold]
 fn at_end(connection: &Connection, fd: c_int) -> isize {
-    if drain::is_under_way() && connection.keeps_end_back() && is_non_blocking(fd) {
+    // The number may mean another connection by now, whose end is its own.
+    let is_ours = drain::is_under_way() && connection::surely_of(fd).is_some();
+    if is_ours && connection.keeps_end_back() && is_non_blocking(fd) {
         return fail(libc::EAGAIN);
     }
     0
@@ -294,8 +295,7 @@ fn after_write(connection: &Connection, result: isize, parts: &[libc::iovec]) ->
         let is_seen = count == total
             && count > 0
             && !drain::is_under_way()
-            // SAFETY: the kernel has read it.
-            && connection.sent_whole(unsafe { std::slice::from_raw_parts(first.iov_base.cast(), first.iov_len) }, total);
+            && connection.sent_whole(edit::bytes_of(first), total);
         if !is_seen {
             each_piece(parts, count, |piece| connection.sent(piece));
         }
@@ -381,6 +381,14 @@ unsafe fn parts_of<'a>(parts: *const libc::iovec, count: usize) -> &'a [libc::io
     }
     // SAFETY: the caller's promise.
     unsafe { std::slice::from_raw_parts(parts, count) }
+}
+
+/// # Safety
+/// The message must be valid.
+#[allow(clippy::unnecessary_cast)] // musl has another type for the length.
+unsafe fn parts_of_message<'a>(message: *const libc::msghdr) -> &'a [libc::iovec] {
+    // SAFETY: the caller's promise.
+    unsafe { parts_of((*message).msg_iov, (*message).msg_iovlen as usize) }
 }
 
 /// The first `count` bytes of the parts, piece by piece.

@@ -4,7 +4,7 @@ use std::os::raw::c_int;
 use std::time::Duration;
 
 use crate::handoff::table::{self, Kind};
-use crate::handoff::{drain, gate, is_handed_over, listeners};
+use crate::handoff::{drain, gate, is_handed_over, owned};
 use crate::sys::{KeepErrno, clock, raw};
 
 /// epoll_wait(2).
@@ -158,7 +158,7 @@ unsafe fn poll_with(
     mask: *const libc::sigset_t,
 ) -> c_int {
     let timeout = timeout.map_or(std::ptr::null_mut(), |time| &raw mut *time);
-    if !is_handed_over() || !listeners::may_be_polled() || entries.is_null() {
+    if !is_handed_over() || !owned::may_be_polled() || entries.is_null() {
         return raw::ppoll(entries, count, timeout, mask);
     }
     // SAFETY: the caller's promise.
@@ -168,12 +168,12 @@ unsafe fn poll_with(
         return raw::ppoll(entries, count, timeout, mask);
     }
     // A negative number is passed over: nobody comes to a listener whose gate is closed.
-    let is_gated = |fd: c_int| table::entry_of(fd, Kind::Listener).is_some();
-    for entry in all.iter_mut().filter(|entry| is_gated(entry.fd)) {
+    for entry in all.iter_mut().filter(|entry| owned::surely(entry.fd).is_some()) {
         entry.fd = !entry.fd;
     }
     let result = raw::ppoll(all.as_mut_ptr(), count, timeout, mask);
-    for entry in all.iter_mut().filter(|entry| is_gated(!entry.fd)) {
+    // A program's own negative numbers (-1 above all) do not stand for listeners.
+    for entry in all.iter_mut().filter(|entry| table::entry_of(!entry.fd, Kind::Listener).is_some()) {
         entry.fd = !entry.fd;
     }
     result
@@ -193,7 +193,7 @@ pub unsafe extern "C" fn select(
 ) -> c_int {
     // SAFETY: the caller's promise: NULL or a valid time.
     let mut time = unsafe { timeout.as_ref() }.map(|time| {
-        let microseconds = i64::from(time.tv_usec);
+        let microseconds = time.tv_usec;
         libc::timespec {
             tv_sec: time.tv_sec.saturating_add(microseconds / 1_000_000),
             tv_nsec: (microseconds % 1_000_000) * 1000,
@@ -237,7 +237,7 @@ unsafe fn select_with(
     mask: *const libc::sigset_t,
 ) -> c_int {
     let [read, ..] = sets;
-    if is_handed_over() && listeners::may_be_polled() && !read.is_null() {
+    if is_handed_over() && owned::may_be_polled() && !read.is_null() {
         for fd in 0..count {
             // Programs may use larger sets than the C library's: one bit for each number, in words of 64.
             let word = read.cast::<u64>().wrapping_add((fd / 64) as usize);
@@ -245,8 +245,8 @@ unsafe fn select_with(
             // SAFETY: the caller's promise: the set has room for `count` numbers.
             let is_in = unsafe { *word } & bit != 0;
             if let Some(entry) = table::entry_of(fd, Kind::Listener).filter(|_| is_in) {
-                listeners::waits_in_a_loop(entry);
-                if gate::is_closed() {
+                owned::waits_in_a_loop(entry);
+                if gate::is_closed() && owned::surely(fd).is_some() {
                     // SAFETY: as above.
                     unsafe { *word &= !bit };
                 }
@@ -259,7 +259,7 @@ unsafe fn select_with(
 
 fn each_listener(descriptors: impl Iterator<Item = c_int>) {
     for entry in descriptors.filter_map(|fd| table::entry_of(fd, Kind::Listener)) {
-        listeners::waits_in_a_loop(entry);
+        owned::waits_in_a_loop(entry);
     }
 }
 

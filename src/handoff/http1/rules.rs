@@ -28,11 +28,11 @@ impl Methods {
         self.connect = if is_connect { self.connect | bit } else { self.connect & !bit };
     }
 
-    fn is_head(&self, request: u32) -> bool {
+    pub(super) fn is_head(&self, request: u32) -> bool {
         self.head & Self::bit(request) != 0
     }
 
-    fn is_connect(&self, request: u32) -> bool {
+    pub(super) fn is_connect(&self, request: u32) -> bool {
         self.connect & Self::bit(request) != 0
     }
 
