@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -61,6 +62,7 @@ static uint64_t inode_of(int fd)
 }
 
 static int own_listener = -1;
+static uint16_t other_port;
 
 static void abuse(const char *kind, char *body, size_t size)
 {
@@ -76,17 +78,15 @@ static void abuse(const char *kind, char *body, size_t size)
         CHECK_INT(connect(fd, (struct sockaddr *)&name, sizeof name), ==, 0);
         CHECK(tell(LISTENING, "127.0.0.1", port, 0, fd) > 0);
     } else if (strcmp(kind, "elsewhere") == 0) {
-        CHECK(tell(LISTENING, "127.0.0.9", port, 0, own_listener) > 0 || true);
-        int other = rig_listen("127.0.0.8", port, 0);
-        (void)other;
-        int again = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        CHECK(tell(LISTENING, "127.0.0.9", port, 0, again) > 0);
+        int real = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* no library tells of it */
+        CHECK_INT(syscall(SYS_listen, real, 5), ==, 0);
+        CHECK(tell(LISTENING, "127.0.0.9", port, 0, real) > 0);
     } else if (strcmp(kind, "many") == 0) {
         for (int i = 0; i < 300; i++) { /* listen() tells, and so do we */
             char address[32];
             snprintf(address, sizeof address, "127.0.%d.%d", 1 + i / 200, 1 + i % 200);
-            int fd = rig_listen(address, port, 0);
-            CHECK(tell(LISTENING, address, port, 0, fd) > 0);
+            int fd = rig_listen(address, other_port, 0);
+            CHECK(tell(LISTENING, address, other_port, 0, fd) > 0);
             CHECK_INT(fd, <, 900);
         }
     } else if (strcmp(kind, "closed") == 0) {
@@ -113,6 +113,7 @@ static int worker(void)
 int app_main(int argc, char **argv, const char *variant)
 {
     (void)variant;
+    other_port = (uint16_t)atoi(argv[4]);
     Cluster options = {.cpus = 2, .port = app_port(argv), .respawn = true, .worker_respawn_delay_ms = 10,
                        .shutdown_timeout_ms = 1500, .respawn_max_crashes = 100};
     return lab_main(&options, argc, argv, worker);
@@ -182,7 +183,9 @@ static void is_harmless(app *a, const char *kind)
 void test_main(void)
 {
     test_time_limit(120);
-    app *a = app_start(.control = true);
+    char port[16];
+    snprintf(port, sizeof port, "%u", (unsigned)free_port());
+    app *a = app_start(.control = true, .args = (const char *const[]){port, NULL});
     app_wait_out(a, "master ready");
     app_wait_serving(a, 2);
     is_harmless(a, "drained");
@@ -195,10 +198,8 @@ void test_main(void)
     is_harmless(a, "many");
     WAIT_UNTIL(descriptors_of_master(a) <= before); /* nobody has adopted them */
     expect_health(a);
-    /* It says that it has closed its listener: it is believed, and only its own queue suffers. */
+    /* It says that it has closed its listener, and goes on: it is believed, and its own queue suffers until it ends. */
     CHECK_INT(order(a, "own").outcome, ==, HTTP_ANSWERED);
-    for (int i = 0; i < 20; i++)
-        CHECK_INT(http_get(a->port, "/").outcome, ==, HTTP_ANSWERED);
     rig_crash(a, 1);
     expect_health(a);
     app_stop(a);
