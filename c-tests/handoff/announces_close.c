@@ -216,7 +216,8 @@ static void expect(bool holds, const char *what, const char *text)
 static void one_way(size_t way)
 {
     int single[ANSWERS], double_[ANSWERS];
-    char text[4096], whole[1024], place[64];
+    char text[4096], whole[1024];
+    static char place[64];
     unlink(lab_path("gate-answer"));
     app *a = app_start(.control = true, .env = lab_env());
     app_wait_out(a, "master ready");
