@@ -28,7 +28,7 @@ static const struct {
     {"says close", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n", "hello"},
 };
 #define ANSWERS (sizeof answers / sizeof *answers)
-static const char *const ways[] = {"send", "write", "writev", "sendmsg", "sendto", "head and body", "lines", "bytes", "writev of lines", "writev of bytes"};
+static const char *const ways[] = {"send", "write", "writev", "sendmsg", "sendto", "head and body", "lines", "writev of lines", "writev of bytes", "bytes"};
 #define WAYS (sizeof ways / sizeof *ways)
 
 /* ---- the worker: one thread, blocking connections, one request: /ANSWER.WAY.COUNT ---------------------------------- */
