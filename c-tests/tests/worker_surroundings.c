@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,61 +92,92 @@ static void check_standard_streams(void)
     same_target_as_masters(2);
 }
 
-static uint16_t port_of_cluster;
+/* What a worker's descriptors above the standard ones are. */
+typedef struct {
+    int channels, masters, events, listeners, others;
+} descriptors;
 
-/* The channel; or of the cluster's port: a listener, which may be an earlier worker's for this one to adopt, or a connection. */
-static void check_socket(int fd, int *channels)
+/* Which process a pidfd stands for; -1 if it is none. */
+static int process_of(int fd, const char *target)
 {
-    int domain = 0;
-    socklen_t size = sizeof domain;
-    struct sockaddr_in name = {0};
-    socklen_t name_size = sizeof name;
-    CHECK_INT(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size), ==, 0);
-    if (domain == AF_UNIX) {
-        ++*channels;
-        return;
-    }
-    CHECK_INT(getsockname(fd, (struct sockaddr *)&name, &name_size), ==, 0);
-    CHECK_INT(ntohs(name.sin_port), ==, port_of_cluster);
-}
-
-/* One descriptor above the standard ones: not for a program that the worker executes, and none of the master's side, that is no channel but
-   its own, no process but the master. */
-static void check_descriptor(int fd, int *channels)
-{
-    char path[64], target[256] = "", info[1024];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    CHECK_INT(readlink(path, target, sizeof target - 1), >, 0);
-    CHECK_MSG(fcntl(fd, F_GETFD) & FD_CLOEXEC, "descriptor %d (%s) of a worker is not close-on-exec", fd, target);
-    if (strncmp(target, "socket:", 7) == 0)
-        check_socket(fd, channels);
-    if (strcmp(target, "anon_inode:[pidfd]") != 0 && strncmp(target, "pidfd:", 6) != 0)
-        return;
+    char path[64], info[1024];
     int pid = -1;
+    if (strcmp(target, "anon_inode:[pidfd]") != 0 && strncmp(target, "pidfd:", 6) != 0)
+        return -1;
     snprintf(path, sizeof path, "fdinfo/%d", fd);
     CHECK(proc_read(getpid(), path, info, sizeof info, NULL));
     const char *line = strstr(info, "\nPid:");
     CHECK(line != NULL && sscanf(line, "\nPid: %d", &pid) == 1);
-    CHECK_MSG(pid == getppid() || pid == getpid(), "descriptor %d of a worker is of process %d", fd, pid);
+    return pid;
 }
 
-/* How many there are, and how many of them are channels. */
-static int count_descriptors(int *channels)
+static int socket_option(int fd, int name)
 {
-    int count = 0;
+    int value = -1;
+    socklen_t size = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
+}
+
+/* None is for a program that the worker executes, and none of the master's side, that is no channel but its own, no process but the master. */
+static void classify(int fd, descriptors *found)
+{
+    char path[64], target[256] = "";
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    CHECK_INT(readlink(path, target, sizeof target - 1), >, 0);
+    CHECK_MSG(fcntl(fd, F_GETFD) & FD_CLOEXEC, "descriptor %d (%s) of a worker is not close-on-exec", fd, target);
+    int pid = process_of(fd, target);
+    if (pid >= 0) {
+        CHECK_MSG(pid == getppid(), "descriptor %d of a worker is of process %d", fd, pid);
+        found->masters++;
+    } else if (strcmp(target, "anon_inode:[eventfd]") == 0) {
+        found->events++;
+    } else if (socket_option(fd, SO_DOMAIN) == AF_UNIX && socket_option(fd, SO_TYPE) == SOCK_SEQPACKET) {
+        found->channels++;
+    } else if (socket_option(fd, SO_ACCEPTCONN) == 1) {
+        found->listeners++;
+    } else {
+        found->others++;
+    }
+}
+
+static descriptors list_descriptors(void)
+{
+    descriptors found = {0, 0, 0, 0, 0};
     struct dirent *entry;
     DIR *folder = opendir("/proc/self/fd");
     CHECK(folder != NULL);
-    *channels = 0;
     while ((entry = readdir(folder)) != NULL) {
         int fd = atoi(entry->d_name);
-        if (entry->d_name[0] == '.' || fd <= 2 || fd == dirfd(folder))
-            continue;
-        check_descriptor(fd, channels);
-        count++;
+        if (entry->d_name[0] != '.' && fd > 2 && fd != dirfd(folder))
+            classify(fd, &found);
     }
     closedir(folder);
-    return count;
+    return found;
+}
+
+/* Each worker leaves a file behind, in the folder that it is started in. */
+static bool has_predecessor(void)
+{
+    char path[64];
+    snprintf(path, sizeof path, "was-here-%s", getenv("ECEWO_WORKER_ID"));
+    if (access(path, F_OK) == 0)
+        return true;
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK_INT(fd, >=, 0);
+    close(fd);
+    return false;
+}
+
+/* The library's own, and nothing else: the channel to the master; a pidfd of the master, where the kernel has such; four events, by which the
+   parts of the hand-over wake each other and the program's threads; the listener of the slot's worker before, if there was one. */
+static void check_descriptors(void)
+{
+    descriptors found = list_descriptors();
+    CHECK_INT(found.channels, ==, 1);
+    CHECK_INT(found.masters, <=, 1);
+    CHECK_INT(found.events, ==, 4);
+    CHECK_INT(found.listeners, ==, has_predecessor() ? 1 : 0);
+    CHECK_INT(found.others, ==, 0);
 }
 
 static void check_directory(void)
@@ -165,23 +195,21 @@ static void check_at_start(const char *variant)
     check_session_and_limits();
     check_standard_streams();
     check_directory();
-    int channels = 0, count = count_descriptors(&channels);
-    CHECK_INT(channels, ==, 1);
-    CHECK_INT(count, <=, 8);
+    check_descriptors();
     say("worker %s held at its start", getenv("ECEWO_WORKER_ID"));
 }
 
 static void tell_descriptors(const char *query, char *body, size_t size)
 {
     (void)query;
-    int channels = 0;
-    snprintf(body, size, "descriptors %d", count_descriptors(&channels));
+    descriptors found = list_descriptors();
+    snprintf(body, size, "channels %d, masters %d, events %d, listeners %d, others %d", found.channels, found.masters, found.events,
+             found.listeners, found.others);
 }
 
 int app_main(int argc, char **argv, const char *variant)
 {
     Cluster options = {.cpus = 3, .port = app_port(argv), .respawn = true};
-    port_of_cluster = options.port;
     if (getenv("ECEWO_WORKER_ID")) {
         check_at_start(variant);
         server_route("/descriptors", tell_descriptors);
@@ -201,27 +229,38 @@ static void check_name(pid_t pid, const char *expected)
     CHECK_STR(name, expected);
 }
 
-static int descriptors_of(app *a, int worker_id)
+/* Once it serves: what it has, beside the library's own, is its server's. */
+static void descriptors_of(app *a, int worker_id, char *text, size_t size)
 {
-    int count = -1, connection = http_open_worker(a->port, worker_id);
+    int connection = http_open_worker(a->port, worker_id);
     http_answer answer = http_request(connection, "/descriptors", CT_WAIT_MS);
     close(connection);
-    CHECK_INT(sscanf(answer.body, "descriptors %d", &count), ==, 1);
-    return count;
+    CHECK_INT(answer.outcome, ==, HTTP_ANSWERED);
+    snprintf(text, size, "%s", answer.body);
+}
+
+static void expect_descriptors(app *a, int worker_id, const char *expected)
+{
+    char now[256];
+    descriptors_of(a, worker_id, now, sizeof now);
+    CHECK_STR(now, expected);
 }
 
 /* The one that was started last, or later, has inherited no more than the first. */
 static void compare_descriptors(app *a)
 {
-    int first = descriptors_of(a, 0);
-    CHECK_INT(descriptors_of(a, 1), ==, first);
-    CHECK_INT(descriptors_of(a, 2), ==, first);
+    char first[256];
+    descriptors_of(a, 0, first, sizeof first);
+    CHECK_MATCH(first, "channels 1, masters 1, events ");
+    CHECK_MATCH(first, "listeners 1, "); /* the program's: none of the others' */
+    expect_descriptors(a, 1, first);
+    expect_descriptors(a, 2, first);
     pid_t old = app_worker_pid(a, 1);
     kill(old, SIGKILL);
     app_wait_new_pid(a, 1, old);
     app_wait_out_times(a, "worker 1 listening", 2);
     app_expect_out_count(a, "worker 1 held at its start", 2);
-    CHECK_INT(descriptors_of(a, 1), ==, first);
+    expect_descriptors(a, 1, first); /* the copy of its predecessor's listener is closed */
     app_wait_serving(a, 3);
 }
 
