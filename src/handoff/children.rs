@@ -27,8 +27,12 @@ static IS_ATTENDED: AtomicBool = AtomicBool::new(false);
 /// One more with each fork on the way from the worker to this process.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
+/// The process that the tables are about.
+static OWNER: AtomicI32 = AtomicI32::new(0);
+
 /// Before `main`, in a worker.
 pub(super) fn prepare() {
+    OWNER.store(process::own_pid(), Ordering::Release);
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
     // SAFETY: a new anonymous mapping touches nothing that exists.
@@ -44,6 +48,7 @@ pub(super) fn prepare() {
 /// Runs in a child right after the fork.
 extern "C" fn begin() {
     IS_CHILD.store(true, Ordering::Release);
+    OWNER.store(process::own_pid(), Ordering::Release);
     IS_ATTENDED.store(false, Ordering::Release);
     GENERATION.fetch_add(1, Ordering::AcqRel);
 }
@@ -52,6 +57,11 @@ extern "C" fn begin() {
 #[inline]
 pub(super) fn is_child() -> bool {
     IS_CHILD.load(Ordering::Acquire)
+}
+
+/// Whether this is a child that has borrowed its parent's memory (vfork): what it does to its own descriptors must not be noted.
+pub(super) fn is_borrower() -> bool {
+    OWNER.load(Ordering::Acquire) != process::own_pid()
 }
 
 /// Tells what this process has used from what it has merely inherited.

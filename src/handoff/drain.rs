@@ -61,6 +61,11 @@ pub(super) fn is_under_way() -> bool {
     UNDER_WAY.load(Ordering::Acquire)
 }
 
+/// Wakes the program's loops in a drain, and threads that wait in an accept.
+pub(super) fn waker() -> RawFd {
+    WAKER.load(Ordering::Acquire)
+}
+
 /// What the guard waits for beside its master.
 pub(crate) fn nudge_descriptor() -> RawFd {
     NUDGE.load(Ordering::Acquire)

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use super::table::{self, Entry, Kind};
 use super::{children, connection, legacy, owned};
-use crate::sys::fd::{self, FileIdentity};
+use crate::sys::fd;
 use crate::sys::{KeepErrno, clock, dispositions, epoll_sets, errno, raw, set_errno, tcp};
+use crate::wire::ListenerId;
 
 static CLOSED: AtomicBool = AtomicBool::new(false);
 /// So many threads are between the kernel's `accept` and the noting of what it gave.
@@ -55,10 +56,12 @@ pub(super) fn listener_was_shut() {
 pub(super) fn close() {
     CLOSED.store(true, Ordering::SeqCst);
     fd::notify(CLOSING.load(Ordering::Acquire));
-    for (socket, _) in table::each(Kind::Listener) {
-        let Some(identity) = FileIdentity::of(socket) else { continue };
-        epoll_sets::each_place(socket, identity.inode(), |place| {
-            epoll_sets::remove(place.set, socket);
+    for (_, entry) in table::each(Kind::Listener) {
+        let Some((_, ListenerId(inode))) = entry.listener() else { continue };
+        // Under whatever number: the program may have duplicated it.
+        epoll_sets::each_place_of(inode, |place| {
+            owned::waits_in_a_loop(entry);
+            epoll_sets::remove(place.set, place.target);
         });
     }
     wait_for_accepting();
@@ -160,6 +163,7 @@ fn wait(socket: RawFd, limit: Option<Duration>) -> Waited {
     }
     let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     let (closing, shutting) = (CLOSING.load(Ordering::Acquire), SHUTTING.load(Ordering::Acquire));
+    let other_queue = legacy::beside(socket).next();
     let is_other_shut = poll(&mut [entry(shutting)], Some(Duration::ZERO)) > 0;
     let (shutting, left) = match is_other_shut {
         true => (-1, Some(left.map_or(PERIOD, |left| left.min(PERIOD)))),
@@ -168,7 +172,11 @@ fn wait(socket: RawFd, limit: Option<Duration>) -> Waited {
     let result = match is_closed() {
         // It goes on blocking, as a listener does to which nobody comes.
         true => poll(&mut [entry(shutting)], left),
-        false => poll(&mut [entry(socket), entry(closing), entry(shutting)], left),
+        // Another slot's queue is to be served, too; or there may be one, which the bell tells.
+        false => {
+            let other = other_queue.unwrap_or_else(legacy::bell);
+            poll(&mut [entry(socket), entry(closing), entry(shutting), entry(other)], left)
+        }
     };
     // accept(2) goes on after a handler with SA_RESTART; poll(2) never does, and does not tell which it was.
     if result < 0 && errno() == libc::EINTR && !dispositions::all_handlers_restart() {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use super::table::{self, Kind};
-use super::{gate, out_of_the_way};
+use super::{drain, gate, out_of_the_way};
 use crate::sys::fd::{self, FileIdentity};
 use crate::sys::{clock, epoll_sets};
 
@@ -41,6 +41,12 @@ pub(super) fn beside(socket: RawFd) -> impl Iterator<Item = RawFd> {
         .filter(|socket| *socket >= 0)
 }
 
+/// Readable while there are queues to be served for slots that have ended, if this process has none for the listener in
+/// question yet: threads that wait in a blocking accept look again.
+pub(super) fn bell() -> RawFd {
+    if LEGACIES.iter().any(|legacy| legacy.beside.load(Ordering::Acquire) != 0) { -1 } else { drain::waker() }
+}
+
 impl Legacies {
     /// Takes over a listener. If this worker has none on the address, its queue ends here.
     pub(super) fn accept(&mut self, address: SocketAddr, socket: OwnedFd) {
@@ -52,6 +58,7 @@ impl Legacies {
         legacy.socket.store(socket, Ordering::Release);
         legacy.beside.store(own + 1, Ordering::Release);
         self.0.push((index, clock::monotonic().saturating_add(SERVED_FOR)));
+        fd::notify(drain::waker());
         if let Some(identity) = FileIdentity::of(own) {
             // The program's loops are told of it as if it were their own.
             epoll_sets::each_place(own, identity.inode(), |place| {
@@ -64,11 +71,15 @@ impl Legacies {
     pub(super) fn look(&mut self) -> Option<Duration> {
         let now = clock::monotonic();
         let (over, left): (Vec<_>, Vec<_>) = self.0.drain(..).partition(|(_, until)| *until <= now);
+        let is_last = left.is_empty() && !over.is_empty();
         self.0 = left;
         for (index, _) in over {
             if let Some(legacy) = LEGACIES.get(index) {
                 legacy.close();
             }
+        }
+        if is_last && !drain::is_under_way() {
+            fd::acknowledge(drain::waker());
         }
         self.0.iter().map(|(_, until)| until.saturating_sub(now)).min()
     }

@@ -137,7 +137,7 @@ impl Inherited {
         if copy < 0 {
             return false;
         }
-        let lent = tcp::are_alike(copy, socket) && replace(socket, copy);
+        let lent = tcp::are_alike(copy, socket, self.address) && replace(socket, copy);
         if lent {
             self.lent_to.store(socket, Ordering::Release);
         }

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::table::{self, Entry, Kind};
-use super::{children, drain, gate, tell};
+use super::{children, drain, gate, is_handed_over, tell};
 use crate::sys::fd::{self, FileIdentity};
 use crate::sys::process::own_pid;
 use crate::sys::{KeepErrno, epoll_sets, open_files, tcp};
@@ -120,17 +120,24 @@ pub(super) fn surely(socket: RawFd) -> Option<&'static Entry> {
 
 /// The entry of a listener, also of one that the program has duplicated. Signal-safe.
 pub(super) fn find(socket: RawFd) -> Option<&'static Entry> {
+    let _errno = KeepErrno::new();
     if let Some(entry) = table::entry_of(socket, Kind::Listener) {
         if is_the_listener(socket, entry) {
             return Some(entry);
         }
         entry.set_kind(Kind::Other);
     }
+    if !is_handed_over() || tcp::option(socket, libc::SOL_SOCKET, libc::SO_ACCEPTCONN) != Some(1) {
+        return None;
+    }
     let cookie = tcp::cookie(socket)?;
     let original = table::each(Kind::Listener).find(|(_, entry)| entry.cookie.load(Ordering::Acquire) == cookie)?.1;
     let entry = table::make_entry(socket)?;
     entry.flags.store(original.flags.load(Ordering::Acquire), Ordering::Release);
     entry.cookie.store(cookie, Ordering::Release);
+    if let Some((address, id)) = original.listener() {
+        entry.note_listener(address, id);
+    }
     entry.set_kind(Kind::Listener);
     Some(entry)
 }
@@ -188,8 +195,13 @@ pub(super) fn shut(socket: RawFd, entry: &Entry) -> bool {
             epoll_sets::remove(place.set, socket);
         });
         set_flag(entry, SHUT, true);
-        if !fd::replace(socket, unbound.as_raw_fd()) {
-            return false;
+        let cookie = entry.cookie.load(Ordering::Acquire);
+        for (number, _) in
+            table::each(Kind::Listener).filter(|(_, other)| other.cookie.load(Ordering::Acquire) == cookie)
+        {
+            if !fd::replace(number, unbound.as_raw_fd()) {
+                return false;
+            }
         }
         let id = ListenerId(identity.inode());
         if !is_served_elsewhere(-1, id) {
@@ -208,11 +220,15 @@ fn tell_closed(entry: &Entry, address: SocketAddr, id: ListenerId) {
     }
 }
 
+/// Duplicates are one listener.
 fn set_flag(entry: &Entry, flag: u32, wanted: bool) {
-    if wanted {
-        entry.flags.fetch_or(flag, Ordering::AcqRel);
-    } else {
-        entry.flags.fetch_and(!flag, Ordering::AcqRel);
+    let cookie = entry.cookie.load(Ordering::Acquire);
+    for (_, same) in table::each(Kind::Listener).filter(|(_, other)| other.cookie.load(Ordering::Acquire) == cookie) {
+        if wanted {
+            same.flags.fetch_or(flag, Ordering::AcqRel);
+        } else {
+            same.flags.fetch_and(!flag, Ordering::AcqRel);
+        }
     }
 }
 

@@ -321,7 +321,10 @@ impl Master {
             // Nobody is to serve any more.
             Released::Everything => None,
         };
-        if let Some(slot) = slot {
+        // A process that has bound a socket and does not listen yet would be deaf to newcomers for good.
+        let may_be_bound = |slot| self.workers.values().any(|worker| worker.key.slot() == slot);
+        let is_free = |slot: &u8| !matches!(what, Released::Slot(_)) || !may_be_bound(*slot);
+        if let Some(slot) = slot.filter(is_free) {
             released.into_iter().for_each(|kept| self.bequeath(slot, kept));
         }
         let is_concerned = |worker: &Worker| match what {

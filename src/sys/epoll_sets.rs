@@ -78,6 +78,18 @@ pub(crate) fn each_registration(set: RawFd, mut see: impl FnMut(Registration)) -
     true
 }
 
+/// Every place of a file, by inode, in any of this process's sets.
+#[cfg(feature = "assist")]
+pub(crate) fn each_place_of(inode: u64, mut see: impl FnMut(Registration)) {
+    each_set(|set| {
+        each_registration(set, |place| {
+            if place.inode == inode {
+                see(place);
+            }
+        });
+    });
+}
+
 /// Every place of a file, by inode and number, in any of this process's sets.
 pub(crate) fn each_place(target: RawFd, inode: u64, mut see: impl FnMut(Registration)) {
     each_set(|set| {

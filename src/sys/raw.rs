@@ -38,6 +38,11 @@ pub(crate) fn close(fd: RawFd) -> c_int {
     call!(SYS_close, fd) as c_int
 }
 
+/// dup3(2).
+pub(crate) fn dup3(old: RawFd, new: RawFd, flags: c_int) -> c_int {
+    call!(SYS_dup3, old, new, flags) as c_int
+}
+
 /// fcntl(2).
 pub(crate) fn fcntl(fd: RawFd, command: c_int, argument: c_long) -> c_int {
     call!(SYS_fcntl, fd, command, argument) as c_int

@@ -188,8 +188,21 @@ const COPIED: [(i32, i32); 9] = [
     (libc::IPPROTO_IP, libc::IP_TOS),
 ];
 
+/// Sizes, of which the kernel tells the double of what was asked for.
+const COPIED_SIZES: [i32; 2] = [libc::SO_RCVBUF, libc::SO_SNDBUF];
+
 /// Gives a socket the options that another one has. Signal-safe.
 pub(crate) fn copy_options(from: RawFd, to: RawFd) {
+    for name in COPIED_SIZES {
+        let wanted =
+            option(from, libc::SOL_SOCKET, name).filter(|value| option(to, libc::SOL_SOCKET, name) != Some(*value));
+        if let Some(half) = wanted.map(|value| value / 2) {
+            let length = size_of::<i32>() as libc::socklen_t;
+            // SAFETY: `half` is valid for its length.
+            unsafe { libc::setsockopt(to, libc::SOL_SOCKET, name, (&raw const half).cast(), length) };
+        }
+    }
+    copy_linger(from, to);
     for (level, name) in COPIED {
         if let Some(value) = option(from, level, name).filter(|value| option(to, level, name) != Some(*value)) {
             let length = size_of::<i32>() as libc::socklen_t;
@@ -199,11 +212,24 @@ pub(crate) fn copy_options(from: RawFd, to: RawFd) {
     }
 }
 
-/// Whether two sockets are of one kind: family, protocol, and for IPv6 whether they take IPv4, too.
-pub(crate) fn are_alike(a: RawFd, b: RawFd) -> bool {
+fn copy_linger(from: RawFd, to: RawFd) {
+    let mut linger = libc::linger { l_onoff: 0, l_linger: 0 };
+    let mut length = size_of::<libc::linger>() as libc::socklen_t;
+    let place = &raw mut linger;
+    // SAFETY: `linger` and `length` are valid for reads and writes.
+    unsafe {
+        if libc::getsockopt(from, libc::SOL_SOCKET, libc::SO_LINGER, place.cast(), &raw mut length) == 0 {
+            libc::setsockopt(to, libc::SOL_SOCKET, libc::SO_LINGER, place.cast(), length);
+        }
+    }
+}
+
+/// Whether two sockets for this address are of one kind: family, protocol, and for the IPv6 wildcard whether they take
+/// IPv4, too. (For any other IPv6 address that is settled, and the kernel says so as soon as it is bound.)
+pub(crate) fn are_alike(a: RawFd, b: RawFd, address: SocketAddr) -> bool {
     let kind = |socket| {
         let of = |name| option(socket, libc::SOL_SOCKET, name);
-        let only_v6 = option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY);
+        let only_v6 = option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY).filter(|_| address.ip().is_unspecified());
         (of(libc::SO_DOMAIN), of(libc::SO_PROTOCOL), only_v6)
     };
     kind(a) == kind(b)

@@ -3,7 +3,7 @@
 use std::os::raw::{c_int, c_long, c_ulong, c_void};
 
 use crate::handoff::table::{self, Kind};
-use crate::handoff::{connection, drain, gate, is_handed_over, is_worker, listeners, owned};
+use crate::handoff::{children, connection, drain, gate, is_handed_over, is_worker, listeners, owned};
 use crate::sys::epoll_sets::{self, Registration};
 use crate::sys::{KeepErrno, errno, fd, raw, set_errno, tcp};
 
@@ -94,7 +94,7 @@ fn accept_as(socket: c_int, address: *mut libc::sockaddr, length: *mut libc::soc
 /// shutdown(2). A listener is other workers', too: shutting it down ends this worker's use of it alone.
 #[unsafe(no_mangle)]
 pub extern "C" fn shutdown(socket: c_int, how: c_int) -> c_int {
-    if let Some(entry) = owned::surely(socket).filter(|_| how != libc::SHUT_WR) {
+    if let Some(entry) = owned::find(socket).filter(|_| how != libc::SHUT_WR) {
         let _errno = KeepErrno::new();
         if owned::shut(socket, entry) {
             return 0;
@@ -103,36 +103,62 @@ pub extern "C" fn shutdown(socket: c_int, how: c_int) -> c_int {
     raw::shutdown(socket, how)
 }
 
-/// close(2). In a worker, a listener is taken out of the program's epoll sets first, and the master is told.
+/// close(2). In a worker, a listener is taken out of the program's epoll sets first, and the master is told; connections are
+/// not followed any longer.
 #[unsafe(no_mangle)]
 pub extern "C" fn close(fd: c_int) -> c_int {
-    if let Some(entry) = table::entry(fd) {
-        match entry.kind() {
-            Kind::Other => {}
-            Kind::EpollSet => entry.set_kind(Kind::Other),
-            Kind::Listener => {
-                let _errno = KeepErrno::new();
-                owned::closing(fd, entry);
-            }
-            Kind::Connection => {
-                entry.set_kind(Kind::Other);
-                if drain::is_under_way() {
-                    let result = raw::close(fd);
-                    let _errno = KeepErrno::new();
-                    drain::nudge();
-                    return result;
-                }
-            }
-        }
+    let was_connection = about_to_close(fd);
+    let result = raw::close(fd);
+    if was_connection && drain::is_under_way() {
+        let _errno = KeepErrno::new();
+        drain::nudge();
     }
-    raw::close(fd)
+    result
+}
+
+/// dup2(2): what the new number meant is closed.
+#[unsafe(no_mangle)]
+pub extern "C" fn dup2(old: c_int, new: c_int) -> c_int {
+    if old == new {
+        // The number itself, if it means anything.
+        return if raw::fcntl(old, libc::F_GETFD, 0) < 0 { -1 } else { new };
+    }
+    dup3(old, new, 0)
+}
+
+/// dup3(2): what the new number meant is closed.
+#[unsafe(no_mangle)]
+pub extern "C" fn dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
+    if old != new && raw::fcntl(old, libc::F_GETFD, 0) >= 0 {
+        about_to_close(new);
+    }
+    raw::dup3(old, new, flags)
+}
+
+/// Whether the number was a connection.
+fn about_to_close(fd: c_int) -> bool {
+    let Some(entry) = table::entry(fd).filter(|entry| entry.kind() != Kind::Other) else { return false };
+    let _errno = KeepErrno::new();
+    if children::is_borrower() {
+        return false;
+    }
+    match entry.kind() {
+        Kind::Other => {}
+        Kind::EpollSet | Kind::Connection => {
+            let was_connection = entry.kind() == Kind::Connection;
+            entry.set_kind(Kind::Other);
+            return was_connection;
+        }
+        Kind::Listener => owned::closing(fd, entry),
+    }
+    false
 }
 
 /// fcntl(2). A listener is non-blocking in truth; the program finds it as it has made it.
 #[unsafe(no_mangle)]
 pub extern "C" fn fcntl(fd: c_int, command: c_int, argument: c_long) -> c_int {
     let is_about_flags = command == libc::F_GETFL || command == libc::F_SETFL;
-    let Some(entry) = is_about_flags.then(|| owned::surely(fd)).flatten() else {
+    let Some(entry) = is_about_flags.then(|| owned::find(fd)).flatten() else {
         return raw::fcntl(fd, command, argument);
     };
     if command == libc::F_SETFL {
@@ -159,7 +185,7 @@ pub extern "C" fn fcntl64(fd: c_int, command: c_int, argument: c_long) -> c_int 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_void) -> c_int {
     if request as u32 == libc::FIONBIO as u32 && !argument.is_null() {
-        if let Some(entry) = owned::surely(fd) {
+        if let Some(entry) = owned::find(fd) {
             // SAFETY: FIONBIO's argument is an integer of the program's.
             let wanted = unsafe { argument.cast::<c_int>().read_unaligned() } != 0;
             owned::set_non_blocking(entry, wanted);

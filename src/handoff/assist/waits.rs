@@ -168,13 +168,19 @@ unsafe fn poll_with(
         return raw::ppoll(entries, count, timeout, mask);
     }
     // A negative number is passed over: nobody comes to a listener whose gate is closed.
-    for entry in all.iter_mut().filter(|entry| owned::surely(entry.fd).is_some()) {
-        entry.fd = !entry.fd;
+    /// A program has a few listeners at most; further ones are polled.
+    const MOST: usize = 32;
+    let mut gated = [None; MOST];
+    let listeners = all.iter_mut().enumerate().filter(|(_, entry)| owned::surely(entry.fd).is_some());
+    for (place, (index, entry)) in gated.iter_mut().zip(listeners) {
+        *place = Some((index, entry.fd));
+        entry.fd = -1;
     }
     let result = raw::ppoll(all.as_mut_ptr(), count, timeout, mask);
-    // A program's own negative numbers (-1 above all) do not stand for listeners.
-    for entry in all.iter_mut().filter(|entry| table::entry_of(!entry.fd, Kind::Listener).is_some()) {
-        entry.fd = !entry.fd;
+    for (index, fd) in gated.into_iter().flatten() {
+        if let Some(entry) = all.get_mut(index) {
+            entry.fd = fd;
+        }
     }
     result
 }

@@ -6,8 +6,8 @@ use super::{Answers, Edit, Requests};
 
 impl Answers {
     /// How to change `bytes`, which the program is about to write, so that the last answer that is due announces the end.
-    /// `None` if the empty line after the head of that answer is not in them, or the answer announces the end already, or
-    /// another request is on its way.
+    /// `None` if the empty line after the head of that answer does not begin in them, or the answer announces the end
+    /// already, or another request is on its way.
     pub(crate) fn close_announcement(&self, bytes: &[u8], requests: &Requests) -> Option<Edit> {
         if !requests.is_at_boundary() {
             return None;
@@ -29,8 +29,12 @@ impl Answers {
                     keep_alive = token.map(|token| Edit::Overwrite { at: at + token, length: KEEP_ALIVE_BYTES });
                 }
             } else if before.whole().wrapping_add(1) == requests.whole() && !before.was_interim(&after) {
-                let is_possible = before.side.is_at_line_start() && !after.is_opaque() && !after.has_announced_close;
+                let is_possible = before.side.is_at_empty_line() && !after.is_opaque() && !after.has_announced_close;
                 return is_possible.then_some(keep_alive.unwrap_or(Edit::Insert { at }));
+            }
+            if rest == b"\r" && before.side.is_in_fields() && before.side.is_at_line_start() {
+                // The rest of the empty line comes with the next write, and then it is too late.
+                return after.close_announcement(b"\n", requests).map(|_| keep_alive.unwrap_or(Edit::Insert { at }));
             }
             at += used;
         }
