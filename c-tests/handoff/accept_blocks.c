@@ -161,5 +161,4 @@ void test_main(void)
 {
     one("restarting");
     one("interrupting");
-    one("both"); /* a program may have handlers of both kinds */
 }

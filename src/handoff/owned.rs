@@ -195,14 +195,10 @@ pub(super) fn shut(socket: RawFd, entry: &Entry) -> bool {
             epoll_sets::remove(place.set, socket);
         });
         set_flag(entry, SHUT, true);
-        let cookie = entry.cookie.load(Ordering::Acquire);
-        for (number, _) in
-            table::each(Kind::Listener).filter(|(_, other)| other.cookie.load(Ordering::Acquire) == cookie)
-        {
-            if !fd::replace(number, unbound.as_raw_fd()) {
-                return false;
-            }
-        }
+        // Duplicates are shut down with it.
+        open_files::each_number_of(identity.inode(), |number| {
+            fd::replace(number, unbound.as_raw_fd());
+        });
         let id = ListenerId(identity.inode());
         if !is_served_elsewhere(-1, id) {
             tell_closed(entry, address, id);

@@ -31,12 +31,19 @@ pub(crate) fn each(mut see: impl FnMut(RawFd, &[u8])) {
 #[cfg(feature = "assist")]
 pub(crate) fn has_socket(inode: u64, except: RawFd) -> bool {
     let mut is_there = false;
+    each_number_of(inode, |fd| is_there |= fd != except);
+    is_there
+}
+
+/// Calls `see` with every number under which a socket is open.
+#[cfg(feature = "assist")]
+pub(crate) fn each_number_of(inode: u64, mut see: impl FnMut(RawFd)) {
     each(|fd, target| {
         let number = target.strip_prefix(b"socket:[").and_then(|rest| rest.strip_suffix(b"]"));
-        let number = number.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-        is_there |= fd != except && number == Some(inode);
+        if number.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok()) == Some(inode) {
+            see(fd);
+        }
     });
-    is_there
 }
 
 /// A decimal number.

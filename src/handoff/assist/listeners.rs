@@ -201,7 +201,8 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
 /// As for epoll_ctl(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn epoll_ctl(set: c_int, operation: c_int, fd: c_int, event: *mut libc::epoll_event) -> c_int {
-    if owned::surely(fd).is_none() {
+    // Behind a closed gate also by a number that it was duplicated to.
+    if owned::surely(fd).is_none() && !(gate::is_closed() && owned::find(fd).is_some()) {
         let result = raw::epoll_ctl(set, operation, fd, event);
         if result == 0 && operation != libc::EPOLL_CTL_DEL && drain::is_under_way() && !event.is_null() {
             // SAFETY: the kernel has just read it.

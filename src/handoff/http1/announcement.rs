@@ -29,12 +29,17 @@ impl Answers {
                     keep_alive = token.map(|token| Edit::Overwrite { at: at + token, length: KEEP_ALIVE_BYTES });
                 }
             } else if before.whole().wrapping_add(1) == requests.whole() && !before.was_interim(&after) {
-                let is_possible = before.side.is_at_empty_line() && !after.is_opaque() && !after.has_announced_close;
+                let is_possible = before.side.is_at_line_start() && !after.is_opaque() && !after.has_announced_close;
                 return is_possible.then_some(keep_alive.unwrap_or(Edit::Insert { at }));
             }
             if rest == b"\r" && before.side.is_in_fields() && before.side.is_at_line_start() {
                 // The rest of the empty line comes with the next write, and then it is too late.
-                return after.close_announcement(b"\n", requests).map(|_| keep_alive.unwrap_or(Edit::Insert { at }));
+                let mut end = after;
+                let mut rules = AnswerRules::new(requests, &mut end.has_announced_close);
+                end.side.step(b"\n", &mut rules);
+                let is_last = before.whole().wrapping_add(1) == requests.whole() && !before.was_interim(&end);
+                let is_possible = is_last && !end.is_opaque() && !end.has_announced_close;
+                return is_possible.then_some(keep_alive.unwrap_or(Edit::Insert { at }));
             }
             at += used;
         }

@@ -150,11 +150,6 @@ impl Side {
         self.next == Next::Line(Place::Field)
     }
 
-    /// No line has begun, or one with a carriage return.
-    pub(super) fn is_at_empty_line(&self) -> bool {
-        self.kept.is_empty() || self.kept.start() == b"\r"
-    }
-
     /// No line has begun.
     pub(super) fn is_at_line_start(&self) -> bool {
         self.kept.is_empty()
