@@ -5,7 +5,7 @@
  * thousand requests through the C library's names, which are the assisted calls here, then as many through bare system
  * calls. What both have in common, the kernel's work above all, cancels out.
  *
- *   cost PORT [ROUNDS]
+ *   cost [TURNS]
  */
 #include "ecewo-cluster.h"
 
@@ -131,9 +131,27 @@ static void measure(int set, int fd, int rounds)
     fflush(stdout);
 }
 
+/* A port that nobody has at present; the worker finds the master's choice in its environment. */
+static uint16_t free_port(void)
+{
+    const char *chosen = getenv("BENCH_PORT");
+    if (chosen)
+        return (uint16_t)atoi(chosen);
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t length = sizeof address;
+    char text[8];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(fd, (struct sockaddr *)&address, length) != 0 || getsockname(fd, (struct sockaddr *)&address, &length) != 0)
+        die("bind");
+    close(fd);
+    snprintf(text, sizeof text, "%u", (unsigned)ntohs(address.sin_port));
+    setenv("BENCH_PORT", text, 1);
+    return ntohs(address.sin_port);
+}
+
 int main(int argc, char **argv)
 {
-    Cluster options = { .cpus = 1, .port = (uint16_t)atoi(argc > 1 ? argv[1] : "0") };
+    Cluster options = { .cpus = 1, .port = free_port() };
     if (cluster_init(&options, argc, argv)) {
         cluster_wait_workers();
         return 0;
@@ -153,7 +171,7 @@ int main(int argc, char **argv)
         die("accept");
     /* From here on the bare calls keep the library from following the connection, which makes no difference to the
        cost: it counts what it sees. */
-    measure(set, fd, argc > 2 ? atoi(argv[2]) : 101);
+    measure(set, fd, argc > 1 ? atoi(argv[1]) : 101);
     kill(client, SIGKILL);
     waitpid(client, NULL, 0);
     return 0;

@@ -83,7 +83,9 @@ typedef struct {
    */
   bool respawn;
   /**
-   * Milliseconds that a worker has to end after it was told to stop; then it is killed with SIGKILL. Default: 15000.
+   * Milliseconds that a worker has to end after it was told to stop; then it is killed with SIGKILL. In a graceful
+   * restart an old worker has the first half of it to finish the requests that it has; SIGTERM follows, at once if
+   * there are none. Default: 15000.
    */
   uint32_t shutdown_timeout_ms;
   /**
@@ -257,6 +259,11 @@ void cluster_signal_workers(int signal);
  * Replaces every worker, one at a time, by the program file as it is on disk now: the replacement starts, becomes
  * ready, and only then the old process is told to stop. In the master only; elsewhere it prints one [ERROR] line and
  * does nothing.
+ *
+ * The listening sockets go over to the replacement with the connections that wait in them. The old process takes no more
+ * connections, finishes the HTTP/1 requests that it has, says "Connection: close" in the last answer of each connection, and
+ * gets SIGTERM when none is left, at the latest after half of shutdown_timeout_ms. With ECEWO_CLUSTER_HANDOFF=off in the
+ * environment it gets SIGTERM at once.
  *
  * Ready means that the replacement listens where its predecessor listened on the cluster's port. If it ends before
  * that, or needs longer than 10 seconds (or three times what its predecessor needed), it is killed, an [ERROR]

@@ -225,8 +225,6 @@ fn operator_term(scene: &mut Scene) -> Result<()> {
     let (_, exits) = scene.server.counts();
     scene.restarts.push((Instant::now(), Duration::ZERO));
     scene.server.signal_worker(pid, Signal::SIGTERM)?;
-    // What is in the queue of a listener that the program itself closes is reset; that is no restart.
-    scene.kills.push(Kill { stopped: None, at: Instant::now(), excused: &[Loss::Fresh] });
     let limit = Duration::from_secs(5);
     scene.server.wait_for(limit, "the end of the worker", |events| counts(events).1 > exits)?;
     scene.took_until_now();

@@ -96,6 +96,11 @@ pub extern "C" fn cluster_signal_workers(signal: c_int) {
 /// ready, and only then the old process is told to stop. In the master only; elsewhere it prints one [ERROR] line and
 /// does nothing.
 ///
+/// The listening sockets go over to the replacement with the connections that wait in them. The old process takes no more
+/// connections, finishes the HTTP/1 requests that it has, says "Connection: close" in the last answer of each connection, and
+/// gets SIGTERM when none is left, at the latest after half of shutdown_timeout_ms. With ECEWO_CLUSTER_HANDOFF=off in the
+/// environment it gets SIGTERM at once.
+///
 /// Ready means that the replacement listens where its predecessor listened on the cluster's port. If it ends before
 /// that, or needs longer than 10 seconds (or three times what its predecessor needed), it is killed, an [ERROR]
 /// line says so, the restart is given up, and the workers not replaced go on. Crashed and disabled

@@ -18,7 +18,9 @@ pub struct Cluster {
     pub port: u16,
     /// Whether a worker that crashed is started again. A worker that ended gracefully never is.
     pub respawn: bool,
-    /// Milliseconds that a worker has to end after it was told to stop; then it is killed with SIGKILL. Default: 15000.
+    /// Milliseconds that a worker has to end after it was told to stop; then it is killed with SIGKILL. In a graceful
+    /// restart an old worker has the first half of it to finish the requests that it has; SIGTERM follows, at once if
+    /// there are none. Default: 15000.
     pub shutdown_timeout_ms: u32,
     /// Milliseconds between the start of one worker and the start of the next. Default: at most 100, less where the
     /// worker just started listens earlier. A value that you set is always kept.

@@ -13,7 +13,7 @@ use crate::log;
 use crate::sys::pidfd::Peek;
 use crate::sys::process::{Pid, WaitStatus, own_pid};
 use crate::sys::signals::Signal;
-use crate::sys::{clock, epoll, fd, spawn, tcp, zombies};
+use crate::sys::{clock, dispositions, epoll, fd, spawn, tcp, zombies};
 use crate::wire::{FromMaster, FromWorker};
 
 /// What a token of the epoll set stands for. The order is that in which the news of one wait are taken: what a
@@ -30,6 +30,8 @@ const MESSAGES_AT_A_TIME: usize = 32;
 const LAST_MESSAGES: usize = 512;
 /// How often a master that cannot wait looks after its workers.
 const BLIND_PERIOD: Duration = Duration::from_millis(100);
+/// How often a master looks for orphans that nothing tells it of.
+const ORPHAN_PERIOD: Duration = Duration::from_secs(1);
 /// How soon an ended worker is looked at again that could not be reaped because somebody was signalling.
 const REAP_RETRY: Duration = Duration::from_millis(1);
 
@@ -100,6 +102,9 @@ impl Master {
         } else {
             Some(deadline.map_or(REAP_RETRY, |time| time.min(REAP_RETRY)))
         };
+        let is_deaf = is_deaf_to_orphans();
+        let timeout =
+            if is_deaf { Some(timeout.map_or(ORPHAN_PERIOD, |time| time.min(ORPHAN_PERIOD))) } else { timeout };
         let epoll::News { mut tokens, is_interrupted } = match self.epoll.wait(timeout, &self.handled) {
             Ok(news) => news,
             Err(error) => epoll::News { tokens: self.blinded(&error), is_interrupted: false },
@@ -111,8 +116,8 @@ impl Master {
         for token in tokens {
             self.take_news(token);
         }
-        if is_interrupted && own_pid() == 1 {
-            // It may have been by SIGCHLD, whose handler is the program's own by now.
+        if is_deaf || (is_interrupted && own_pid() == 1) {
+            // It may have been by SIGCHLD, whose handler is the program's own by now; or that came to another thread.
             self.reap_strangers();
         }
         is_all
@@ -389,6 +394,12 @@ impl Master {
             | Effect::Report(_) => {}
         }
     }
+}
+
+/// Whether this is the first process of a container and nothing tells it of orphans that end: the program has taken SIGCHLD
+/// for itself.
+fn is_deaf_to_orphans() -> bool {
+    own_pid() == 1 && !dispositions::is_installed(libc::SIGCHLD, requests::on_signal)
 }
 
 pub(super) fn spawn_error(step: &'static str, errno: i32) -> SpawnError {

@@ -51,6 +51,11 @@ pub(crate) fn all_handlers_restart() -> bool {
     })
 }
 
+/// Whether this handler is what a signal runs now.
+pub(crate) fn is_installed(number: i32, handler: Handler) -> bool {
+    current(number).is_ok_and(|action| action.sa_sigaction == handler as *const () as libc::sighandler_t)
+}
+
 /// A disposition of the library's that gives way to the earlier one when this is dropped, unless the program has put
 /// one of its own there in the meantime.
 pub(crate) struct Installed {
