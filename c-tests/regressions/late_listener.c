@@ -29,11 +29,10 @@ static void restart(const char *first, const char *second)
     release_wait_child(a, "2");
     gate_open(first);
     app_wait_out(a, "worker 0 listening");
-    gate_open(second);
-    app_wait_out_times(a, "worker 0 listening", 2);
-    int64_t both_listen = ct_now_ms();
+    int64_t before = ct_now_ms();
+    gate_open(second); /* the old worker may be told to stop before it can say that it listens */
     lab_expect_events(a, "start 0; start 0; exit 0 143 graceful");
-    CHECK_INT(lab_event_ms(a, 1) - both_listen, <, 7000);
+    CHECK_INT(lab_event_ms(a, 1) - before, <, 7000);
     lab_finish_restart(a);
     CHECK_STR(release_of_worker(a, 0), "2");
     app_expect_err_count(a, "", 0);
