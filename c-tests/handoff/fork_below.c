@@ -117,18 +117,14 @@ static void closes_nothing(const char *variant)
     CHECK_MATCH(rig_get("127.0.0.1", a->port, path), "status 0");
 
     /* A drain after that: the old worker takes nothing. */
-    int held = rig_connect("127.0.0.1", a->port), pid = 0;
+    int held = rig_connect("127.0.0.1", a->port);
     rig_send(held, "/hold?answer");
     rig_get("127.0.0.1", a->port, "/");
     old = app_worker_pid(a, 0);
     app_ctl(a, "restart");
     pid_t new = app_wait_new_pid(a, 0, old);
     rig_wait_listening(a, 0, 3);
-    lab_wait_for(50);
-    for (int i = 0; i < 30; i++) {
-        CHECK_INT(sscanf(rig_get("127.0.0.1", a->port, "/"), "worker %*d pid %d", &pid), ==, 1);
-        CHECK_INT(pid, ==, new);
-    }
+    rig_wait_served_by(a, new);
     gate_open("answer");
     rig_answer(held, text, sizeof text);
     close(held);

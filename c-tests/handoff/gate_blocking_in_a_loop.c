@@ -103,7 +103,6 @@ int app_main(int argc, char **argv, const char *variant)
 static void one(const char *variant, bool is_before)
 {
     char name[64], text[512];
-    int pid = 0;
     snprintf(name, sizeof name, "%s, %s", variant, is_before ? "woken before the gate is closed" : "waiting when it is closed");
     test_case(name);
     unlink(lab_path("gate-answer"));
@@ -124,10 +123,7 @@ static void one(const char *variant, bool is_before)
     rig_wait_listening(a, 0, 2);
     if (!is_before) {
         gate_open("accept");
-        for (int i = 0; i < 20; i++) {
-            CHECK_INT(sscanf(rig_get("127.0.0.1", a->port, "/"), "pid %d", &pid), ==, 1);
-            CHECK_INT(pid, ==, new);
-        }
+        rig_wait_served_by(a, new);
     } else {
         rig_answer(other, text, sizeof text);
         close(other);

@@ -123,6 +123,17 @@ const char *rig_get_body(const char *address, uint16_t port, const char *path)
     return strstr(text, "\r\n\r\n") + 4;
 }
 
+void rig_wait_for_server(app *a, pid_t pid)
+{
+    int64_t until = ct_deadline(CT_WAIT_MS);
+    for (int in_a_row = 0; in_a_row < 20;) {
+        const char *body = rig_get_body("127.0.0.1", a->port, "/"), *number = strstr(body, "pid ");
+        in_a_row = number && atoi(number + 4) == pid ? in_a_row + 1 : 0;
+        if (ct_now_ms() >= until)
+            ct_fail(ct_file, ct_line, "others than the process %d still answer: %s", (int)pid, body);
+    }
+}
+
 bool rig_ends(int fd, int64_t ms)
 {
     char byte;

@@ -47,6 +47,9 @@ const char *rig_outcome(int fd, int64_t ms, char *text, size_t size);
 /* The body of an answer to a request on a new connection; fails the test otherwise. */
 #define rig_get(address, port, path) (ct_here(__FILE__, __LINE__), rig_get_body(address, port, path))
 const char *rig_get_body(const char *address, uint16_t port, const char *path);
+/* Until this process alone answers, so many times in a row: an old worker is told to drain before the statistics tell of its successor, but closes its gate a moment later. */
+#define rig_wait_served_by(a, pid) (ct_here(__FILE__, __LINE__), rig_wait_for_server(a, pid))
+void rig_wait_for_server(app *a, pid_t pid);
 bool rig_readable(int fd, int64_t ms);
 bool rig_ends(int fd, int64_t ms); /* true if end of file or a reset comes within the time */
 
