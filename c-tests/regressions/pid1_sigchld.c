@@ -92,17 +92,11 @@ static int reaped(app *a, int pid)
     return ctl_field(app_ctl(a, "state %d", pid), "state") == 0;
 }
 
-/* A handler that takes the place of the library's may run when the master does not wait; then the next orphan's end tells it. */
-static bool another_orphan_ends(app *a)
-{
-    return ctl_field(app_ctl(a, "orphan"), "pid") > 1;
-}
-
-static void expect_reaped(app *a, bool in_the_librarys_place)
+static void expect_reaped(app *a)
 {
     int pid = (int)ctl_field(app_ctl(a, "orphan"), "pid");
     CHECK_INT(pid, >, 1);
-    WAIT_UNTIL(reaped(a, pid) || (in_the_librarys_place && another_orphan_ends(a) && reaped(a, pid)));
+    WAIT_UNTIL(reaped(a, pid));
 }
 
 static app *start(const char *what)
@@ -125,14 +119,14 @@ static void orphans(const char *what)
     app *a = start(what);
     bool first = app_count_out(a, "re:^master ready as 1$") == 1;
     for (int round = 0; round < 3 && first; round++)
-        expect_reaped(a, strstr(what, "after"));
+        expect_reaped(a);
     CHECK_INT(ctl_field(app_ctl(a, "child"), "status"), ==, 17);
     lab_wait_listening(a, 2);
     app_ctl(a, "signal %d", SIGALRM); /* both workers crash: their ends are noticed as ever */
     app_wait_err_times(a, "re:^\\[ERROR\\] Worker [01] crashed after [0-9]+ s \\(signal 14\\)$", 2);
     app_wait_out_times(a, "event start", 4);
     if (first)
-        expect_reaped(a, strstr(what, "after"));
+        expect_reaped(a);
     const char *handler = app_ctl(a, "handler");
     CHECK_INT(ctl_field(handler, "wrong"), ==, 0);
     if (strstr(what, "handler") && !strstr(what, "blocked"))
