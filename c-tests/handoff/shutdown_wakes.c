@@ -78,7 +78,7 @@ static void in_a_drain(const char *variant)
     pid_t new = app_wait_new_pid(a, 0, old);
     rig_wait_listening(a, 0, 2);
     int pid = 0;
-    CHECK_INT(sscanf(rig_get("127.0.0.1", a->port, "/"), "pid %d", &pid), ==, 1);
+    rig_wait_served_by(a, new);
     CHECK_INT(kill(old, SIGUSR1), ==, 0);
     app_wait_out_times(a, "worker 0 woken", THREADS - 1);
     /* The others' use of the socket has not ended. */
