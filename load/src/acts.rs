@@ -224,9 +224,10 @@ fn operator_term(scene: &mut Scene) -> Result<()> {
     let pid = *scene.server.stats()?.pids.last().context("no worker")?;
     let (_, exits) = scene.server.counts();
     scene.restarts.push((Instant::now(), Duration::ZERO));
-    scene.server.signal_worker(pid, Signal::SIGTERM)?;
-    // The program itself closes a connection that it has just accepted and not read from: for it, that one is idle.
+    // The program itself closes a connection that it has just accepted and not read from: for it, that one is idle. The
+    // time is taken first: a client may notice before this thread runs on.
     scene.kills.push(Kill { stopped: None, at: Instant::now(), excused: &[Loss::Fresh] });
+    scene.server.signal_worker(pid, Signal::SIGTERM)?;
     let limit = Duration::from_secs(5);
     scene.server.wait_for(limit, "the end of the worker", |events| counts(events).1 > exits)?;
     scene.took_until_now();
