@@ -9,7 +9,7 @@ use crate::answer::Answer;
 use crate::connection::{Connection, Got, Targets};
 use crate::outcome::{Loss, LostRequest, Moment, Verdict, judge};
 use crate::plan::{Kind, Plan};
-use crate::tally::Tally;
+use crate::tally::{Retried, Tally};
 
 /// What all clients share.
 pub(crate) struct World<'a> {
@@ -50,13 +50,23 @@ pub(crate) struct Client {
     connection: Option<Connection>,
     job: Option<Job>,
     rest_until: Instant,
+    last_answer: Option<Instant>,
 }
 
 impl Client {
     pub(crate) fn new(kind: Kind, token: Token, first: Instant, seed: u64) -> Self {
         let random = fastrand::Rng::with_seed(seed);
         // Far apart, so that the clients' turns at the addresses do not fall together.
-        Self { kind, token, random, turn: token.0 * 97, connection: None, job: None, rest_until: first }
+        Self {
+            kind,
+            token,
+            random,
+            turn: token.0 * 97,
+            connection: None,
+            job: None,
+            rest_until: first,
+            last_answer: None,
+        }
     }
 
     pub(crate) fn is_at_rest(&self) -> bool {
@@ -257,6 +267,7 @@ impl Client {
             self.connection = None;
         }
         self.job = None;
+        self.last_answer = Some(Instant::now());
         self.rest_until = world.now + self.kind.think(&mut self.random);
     }
 
@@ -298,7 +309,14 @@ impl Client {
 
     fn retry(&mut self, world: &mut World<'_>) {
         if let Some(job) = &mut self.job {
-            world.tally.retried += job.plan.expected.len() as u64;
+            let retried = Retried {
+                client: self.kind.name(),
+                sent: job.first_sent,
+                thought: self.last_answer.map_or(Duration::ZERO, |at| job.first_sent.saturating_duration_since(at)),
+                waited: job.first_sent.elapsed(),
+                pid: self.connection.as_ref().map_or(0, |connection| connection.last_pid),
+            };
+            world.tally.retry(retried, job.plan.expected.len() as u64);
             job.is_retry = true;
             job.served_before = 0;
             job.piece = 0;

@@ -76,6 +76,17 @@ pub fn details(scene: &Scene) -> String {
     if tally.details.len() > SHOWN {
         let _ = writeln!(text, "  ... and {} more", tally.details.len() - SHOWN);
     }
+    for retried in tally.retries.iter().take(SHOWN) {
+        let _ = writeln!(
+            text,
+            "  retried: {}, {:.1} ms after it was sent, which was {:.1} ms after the answer before it: {} client, pid {}",
+            relative(scene, retried.sent + retried.waited),
+            milliseconds(retried.waited),
+            milliseconds(retried.thought),
+            retried.client,
+            retried.pid,
+        );
+    }
     let _ = writeln!(text, "  What the master said last:");
     for event in scene.server.events.iter().rev().take(12).rev() {
         let _ = writeln!(text, "    {}: {:?}", relative(scene, event.at), event.said);

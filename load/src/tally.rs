@@ -5,7 +5,22 @@ use std::time::{Duration, Instant};
 
 use crate::outcome::{Loss, LostRequest};
 
-/// So many lost requests are kept with their details; all are counted.
+/// A request that was sent once more.
+#[derive(Debug, Clone, Copy)]
+pub struct Retried {
+    /// What sent it.
+    pub client: &'static str,
+    /// When it was sent first.
+    pub sent: Instant,
+    /// From the answer before it to that.
+    pub thought: Duration,
+    /// From that to the connection's end.
+    pub waited: Duration,
+    /// Who had answered last.
+    pub pid: u32,
+}
+
+/// So many lost and so many repeated requests are kept with their details; all are counted.
 const KEPT: usize = 500;
 
 /// A connection of another protocol that ended.
@@ -26,6 +41,8 @@ pub struct Tally {
     pub connections: u64,
     /// Requests sent once more on a new connection, as RFC 9110 section 9.2.2 allows.
     pub retried: u64,
+    /// The first of these.
+    pub retries: Vec<Retried>,
     /// Connections that the server ended while no answer was due.
     pub closed_idle: u64,
     /// Connections that ended because an answer said `Connection: close`.
@@ -46,6 +63,14 @@ impl Tally {
     pub fn answered(&mut self, pid: u32, latency: Duration) {
         *self.by_pid.entry(pid).or_default() += 1;
         self.latencies_us.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
+    }
+
+    /// Counts `count` requests that are sent once more.
+    pub fn retry(&mut self, retried: Retried, count: u64) {
+        self.retried += count;
+        if self.retries.len() < KEPT {
+            self.retries.push(retried);
+        }
     }
 
     /// Counts `count` requests lost for one reason.

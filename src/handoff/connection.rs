@@ -11,6 +11,7 @@ use super::http1::{self, Exchange};
 use super::table::{self, Entry, Kind};
 use crate::sys::epoll_sets::Registration;
 use crate::sys::tcp;
+use crate::worker::{Standing, standing};
 
 /// In the flags: the library has ended the receiving side, so that the program sees the end of the input.
 const LET_GO: u32 = 1;
@@ -21,8 +22,13 @@ const OWES_END: u32 = 4;
 /// In the flags: something was said that could not be counted.
 const CONFUSED: u32 = 8;
 
-/// How long a connection may lie quiet before it is let go: a client that has just had an answer may be about to ask again.
+/// How long a connection is watched before it is let go.
 const QUIET: Duration = Duration::from_millis(8);
+/// How long before that nothing may have come or gone: a client that has just had an answer may be about to ask again, and is
+/// told in that answer. One that asks all the time may have to wait for a processor for longer than the [`QUIET`] time.
+const RECENT: Duration = Duration::from_millis(100);
+/// A drain of little time has little patience.
+const RECENT_PART_OF_TIMEOUT: u32 = 10;
 /// The same for one on which nothing has been asked yet: its client has just come, and would take an end for a failure.
 const FRESH: Duration = Duration::from_secs(1);
 /// When something that cannot be decided now is looked at again.
@@ -205,7 +211,10 @@ impl Connection {
                     Some(left) => Look::Again(left),
                     // The number may have come to mean something else just now.
                     None if !is_quiet => Look::Again(SOON),
-                    None => self.let_go(socket),
+                    None => match until_old(tcp::traffic(socket).map(|traffic| traffic.last), longest_recent()) {
+                        Some(left) => Look::Again(left),
+                        None => self.let_go(socket),
+                    },
                 }
             }
         }
@@ -213,7 +222,7 @@ impl Connection {
 
     fn let_go(&self, socket: RawFd) -> Look {
         let has_all = tcp::unread(socket) == 0
-            && tcp::bytes_received(socket).is_some_and(|count| count <= self.received.load(Ordering::Acquire));
+            && tcp::traffic(socket).is_some_and(|it| it.bytes_received <= self.received.load(Ordering::Acquire));
         if !has_all {
             // A request has come; or its last bytes are in the program's hands, and not counted yet.
             return Look::Again(SOON);
@@ -301,6 +310,19 @@ impl Said {
     }
 }
 
+/// How long until the last thing that was said on a connection is no longer recent; `None`: it is not.
+fn until_old(last_said: Option<Duration>, recent: Duration) -> Option<Duration> {
+    let left = recent.saturating_sub(last_said.unwrap_or(Duration::MAX));
+    (!left.is_zero()).then(|| left.max(SOON))
+}
+
+fn longest_recent() -> Duration {
+    match standing() {
+        Standing::Worker(identity) => RECENT.min(identity.shutdown_timeout / RECENT_PART_OF_TIMEOUT),
+        Standing::Stray | Standing::Stranger => RECENT,
+    }
+}
+
 /// Notes a connection that the program has just accepted. Signal-safe.
 pub(super) fn note(socket: RawFd) {
     let (Some(cookie), Some(entry)) = (tcp::cookie(socket), table::make_entry(socket)) else { return };
@@ -346,4 +368,20 @@ fn is_same(fd: RawFd, entry: &Entry) -> bool {
 fn add(counter: &AtomicU64, count: usize) {
     // One direction has one thread at a time: no need for a locked instruction.
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(count as u64), Ordering::Release);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_has_just_had_an_answer_is_waited_for_contract_6_4() {
+        let ms = Duration::from_millis;
+        assert_eq!(until_old(Some(ms(0)), RECENT), Some(RECENT), "it may be about to ask again");
+        assert_eq!(until_old(Some(ms(30)), RECENT), Some(ms(70)), "and may have to wait for a processor");
+        assert_eq!(until_old(Some(ms(99)), RECENT), Some(SOON), "a look at once would come again and again");
+        assert_eq!(until_old(Some(ms(100)), RECENT), None);
+        assert_eq!(until_old(Some(ms(5)), ms(4)), None, "in a drain of little time");
+        assert_eq!(until_old(None, RECENT), None, "where the kernel does not tell");
+    }
 }

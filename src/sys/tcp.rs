@@ -4,6 +4,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+#[cfg(feature = "assist")]
+use std::time::Duration;
 
 use nix::sys::socket as calls;
 
@@ -161,18 +163,37 @@ pub(crate) fn receive_timeout(socket: RawFd) -> Option<std::time::Duration> {
     (result == 0 && !duration.is_zero()).then_some(duration)
 }
 
-/// How much has come in all, read or not (`tcpi_bytes_received`). Signal-safe.
+/// What the kernel knows of the traffic on a connection.
 #[cfg(feature = "assist")]
-pub(crate) fn bytes_received(socket: RawFd) -> Option<u64> {
-    // tcp_info is longer; its layout only ever grows at the end.
-    const AT: usize = 128;
-    let mut info = [0u8; AT + 8];
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    /// Bytes that have come in all, read or not.
+    pub(crate) bytes_received: u64,
+    /// How long ago data came or went last; in steps of the kernel's clock (up to 10 ms).
+    pub(crate) last: Duration,
+}
+
+/// TCP_INFO. `None`: the kernel does not tell. Signal-safe.
+#[cfg(feature = "assist")]
+pub(crate) fn traffic(socket: RawFd) -> Option<Traffic> {
+    // Places in tcp_info, whose layout only ever grows at the end.
+    const LAST_DATA_SENT: usize = 44;
+    const LAST_DATA_RECEIVED: usize = 52;
+    const BYTES_RECEIVED: usize = 128;
+    let mut info = [0u8; BYTES_RECEIVED + 8];
     let mut length = info.len() as libc::socklen_t;
     let place = info.as_mut_ptr().cast();
     // SAFETY: `info` and `length` are valid for writes.
     let result = unsafe { libc::getsockopt(socket, libc::IPPROTO_TCP, libc::TCP_INFO, place, &raw mut length) };
-    let bytes = info.get(AT..)?.try_into().ok()?;
-    (result == 0 && length as usize == info.len()).then(|| u64::from_ne_bytes(bytes))
+    if result != 0 || length as usize != info.len() {
+        return None;
+    }
+    let milliseconds = |at: usize| Some(u32::from_ne_bytes(info.get(at..)?.first_chunk().copied()?));
+    let last = milliseconds(LAST_DATA_SENT)?.min(milliseconds(LAST_DATA_RECEIVED)?);
+    Some(Traffic {
+        bytes_received: u64::from_ne_bytes(info.get(BYTES_RECEIVED..)?.first_chunk().copied()?),
+        last: Duration::from_millis(u64::from(last)),
+    })
 }
 
 /// Options that a program sets before `bind`, and that a socket which takes the place of its own is to have, too.

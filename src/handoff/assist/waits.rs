@@ -39,6 +39,18 @@ pub unsafe extern "C" fn epoll_pwait(
         return wait(timeout_ms);
     }
     note_set(set);
+    if timeout_ms <= 0 && !drain::is_under_way() {
+        // What most loops do most of the time: nothing has to be remembered for the time after the wait.
+        let result = wait(timeout_ms);
+        if result < 0 || !drain::is_under_way() {
+            return result;
+        }
+        // SAFETY: the kernel has filled so many.
+        let kept = unsafe { without_mark(events, result) };
+        if kept > 0 || timeout_ms == 0 {
+            return kept;
+        }
+    }
     let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
     // SAFETY: the caller's promise: room for so many events.
     unsafe { wait_with(set, events, timeout, |time| wait(milliseconds(time))) }
@@ -91,22 +103,32 @@ unsafe fn wait_with(
         };
         let is_shortened = look_again.is_some_and(|time| left.is_none_or(|left| time < left));
         let result = wait(if is_shortened { look_again } else { left });
-        let Ok(count) = usize::try_from(result) else { return result };
-        if !drain::is_under_way() {
+        if result < 0 || !drain::is_under_way() {
             return result;
         }
         // SAFETY: the kernel has filled so many.
-        let kept = drain::without_mark(unsafe { std::slice::from_raw_parts_mut(events, count) });
+        let kept = unsafe { without_mark(events, result) };
         if kept > 0 {
-            return c_int::try_from(kept).unwrap_or(result);
+            return kept;
         }
-        if count == 0 && !is_shortened {
+        if result == 0 && !is_shortened {
             return 0;
         }
         if left.is_some_and(|left| left.is_zero()) {
             return 0;
         }
     }
+}
+
+/// Takes the library's own event out of `count`, and gives how many are left.
+///
+/// # Safety
+/// `events` must be valid for `count` events.
+unsafe fn without_mark(events: *mut libc::epoll_event, count: c_int) -> c_int {
+    let Some(filled) = usize::try_from(count).ok().filter(|_| !events.is_null()) else { return count };
+    // SAFETY: the caller's promise.
+    let kept = drain::without_mark(unsafe { std::slice::from_raw_parts_mut(events, filled) });
+    c_int::try_from(kept).unwrap_or(count)
 }
 
 /// In a drain, the library's own event goes to the sets that the program waits for through these functions.

@@ -29,7 +29,8 @@ impl Shape {
     pub(super) const UNKNOWN: Self = Self { at: 0, searches: 0 };
 
     /// Whether `bytes`, the first of a write of `total`, begin with the head of one final answer that ends with this
-    /// write.
+    /// write. One answer is due: so it is no beginning of several, and what stands behind the field need not be searched
+    /// for an earlier end of the head.
     #[inline]
     pub(super) fn is_whole(self, bytes: &[u8], total: usize) -> bool {
         let at = usize::from(self.at);
@@ -41,7 +42,8 @@ impl Shape {
         else {
             return false;
         };
-        head.len() > at && head.ends_with(b"\r\n\r\n") && !has_blank_line(without_end(head))
+        let before = head.get(..at).unwrap_or_default();
+        head.len() > at && head.ends_with(b"\r\n\r\n") && !has_blank_line(before)
     }
 
     /// Looks where this answer has its length, for the next one.
@@ -131,7 +133,8 @@ fn finds(bytes: &[u8], is_it: impl Fn(u8, u8, u8) -> bool) -> bool {
         }
         at += LANES;
     }
-    found != [0; LANES]
+    // As one number: a comparison of arrays may be made byte by byte.
+    u128::from_ne_bytes(found) != 0
 }
 
 #[cfg(test)]
