@@ -12,6 +12,8 @@
 #[cfg(feature = "assist")]
 mod assist;
 #[cfg(feature = "assist")]
+mod block;
+#[cfg(feature = "assist")]
 mod children;
 #[cfg(feature = "assist")]
 mod connection;

@@ -1,5 +1,7 @@
 //! Lines, whole or in pieces.
 
+use crate::handoff::block::{BLOCK, places_of};
+
 /// So much is kept of the start of a line that comes in pieces. A field that matters has to fit, cut or not.
 pub(super) const LONGEST_KEPT: usize = 48;
 /// So much is kept of its end: ` HTTP/1.1` and a carriage return.
@@ -89,12 +91,12 @@ impl Kept {
 /// The places of the line feeds in some bytes, in order.
 pub(super) struct LineFeeds<'a> {
     bytes: &'a [u8],
-    /// What comes after the current word.
+    /// What comes after the current block.
     rest: &'a [u8],
-    /// Where the current word is.
+    /// Where the current block is.
     base: usize,
-    /// The top bit of each byte of the current word that is a line feed and has not been given out.
-    found: u64,
+    /// The places in the current block that have not been given out.
+    found: u32,
 }
 
 impl<'a> LineFeeds<'a> {
@@ -103,30 +105,23 @@ impl<'a> LineFeeds<'a> {
         Self { bytes, rest: bytes, base: 0, found: 0 }
     }
 
-    /// Goes on to another word. False: there is none.
+    /// Goes on to another block. False: there is none.
     #[inline(always)]
     fn advance(&mut self) -> bool {
-        // Sixteen bytes at once, as the compiler makes vector instructions of this.
-        while let Some((block, rest)) = self.rest.split_first_chunk::<16>() {
-            if block.iter().fold(false, |found, byte| found | (*byte == b'\n')) {
-                break;
-            }
-            self.rest = rest;
-        }
         self.base = self.bytes.len() - self.rest.len();
-        if let Some((word, rest)) = self.rest.split_first_chunk() {
-            self.found = line_feeds_in(u64::from_le_bytes(*word));
+        if let Some((block, rest)) = self.rest.split_first_chunk() {
+            self.found = places_of(b'\n', block);
             self.rest = rest;
             return true;
         }
         if self.rest.is_empty() {
             return false;
         }
-        // The last few bytes, and zeros.
-        self.found = line_feeds_in(match self.bytes.last_chunk() {
-            Some(word) => u64::from_le_bytes(*word) >> (64 - 8 * self.rest.len()),
-            None => self.rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-        });
+        // The last few bytes.
+        self.found = match self.bytes.last_chunk() {
+            Some(block) => places_of(b'\n', block) >> (BLOCK - self.rest.len()),
+            None => self.rest.iter().rev().fold(0, |places, byte| places << 1 | u32::from(*byte == b'\n')),
+        };
         self.rest = &[];
         true
     }
@@ -142,20 +137,10 @@ impl Iterator for LineFeeds<'_> {
                 return None;
             }
         }
-        let at = self.base + self.found.trailing_zeros() as usize / 8;
+        let at = self.base + self.found.trailing_zeros() as usize;
         self.found &= self.found - 1;
         Some(at)
     }
-}
-
-/// The top bit of each byte of the word that is a line feed, the first byte lowest.
-#[inline(always)]
-fn line_feeds_in(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const LOW_BITS: u64 = ONES * 0x7f;
-    let difference = word ^ (ONES * b'\n' as u64);
-    // The sum reaches the top bit unless all low bits are zero, and never the next byte.
-    !(((difference & LOW_BITS) + LOW_BITS) | difference | LOW_BITS)
 }
 
 #[inline(always)]

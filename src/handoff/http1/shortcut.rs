@@ -2,8 +2,11 @@
 //! answer with a `Content-Length` that was written whole. Everything else is for the parser, which comes to the same
 //! result for these.
 
+use crate::handoff::block::{BLOCK, places_of};
+
 /// Longer heads are left to the parser.
 const LONGEST_HEAD: usize = 2048;
+const HTTP_1_1: u64 = u64::from_ne_bytes(*b"HTTP/1.1");
 const FIELD: &[u8; 16] = b"content-length: ";
 /// A connection whose answers are of another kind each time is left to the parser.
 const MOST_SEARCHES: u8 = 8;
@@ -60,11 +63,12 @@ impl Shape {
 
 /// Whether a final answer with this first line has a body as long as it says.
 fn has_body(bytes: &[u8]) -> bool {
-    match bytes {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1', b' ', a @ b'2'..=b'5', b, c, b' ', ..] => {
+    match bytes.first_chunk::<13>() {
+        // At once: letter by letter takes as many instructions as there are letters.
+        Some([version @ .., b' ', a @ b'2'..=b'5', b, c, b' ']) if u64::from_ne_bytes(*version) == HTTP_1_1 => {
             !matches!([*a, *b, *c], [b'2', b'0', b'4'] | [b'3', b'0', b'4'])
         }
-        _ => false,
+        Some(_) | None => false,
     }
 }
 
@@ -94,47 +98,58 @@ fn number(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// All but the last line feed: the last blank line is no blank line then. (Three bytes more are never looked at first.)
+/// All but the last line feed: the last blank line is no blank line then.
 #[inline]
 fn without_end(head: &[u8]) -> &[u8] {
     head.get(..head.len().saturating_sub(1)).unwrap_or_default()
 }
 
-/// Whether a head ends before the last byte of these, or a line of one byte is in them.
-#[inline]
+/// Whether a head ends in these bytes, or a line of one byte is in them.
+#[inline(always)]
 fn has_blank_line(bytes: &[u8]) -> bool {
-    finds(bytes, |a, c, _| (a == b'\n') & (c == b'\n'))
+    has_blank_line_or(bytes, |_| false)
 }
 
 /// The same, or the name of the field that announces a body may be in there.
-#[inline]
+#[inline(always)]
 fn has_blank_line_or_length(bytes: &[u8]) -> bool {
-    finds(bytes, |a, c, d| ((a == b'\n') & (c == b'\n')) | ((a | 0x20 == b'n') & (c == b'-') & (d | 0x20 == b'l')))
+    has_blank_line_or(bytes, |window| {
+        let [_, _, next_but_one @ .., _] = window;
+        let mut hyphens = places_of(b'-', next_but_one);
+        while hyphens != 0 {
+            let around = window.get(hyphens.trailing_zeros() as usize..).and_then(|rest| rest.first_chunk());
+            if matches!(around, Some([b'n' | b'N', _, _, b'l' | b'L'])) {
+                return true;
+            }
+            hyphens &= hyphens - 1;
+        }
+        false
+    })
 }
 
-/// Whether somewhere a byte, the next but one and the one after that are what is looked for. Sixteen places at a time: the
-/// compiler makes vector instructions of it.
+/// Bytes of which [`BLOCK`] places and the three after each are looked at together.
+const WINDOW: usize = BLOCK + 3;
+
 #[inline(always)]
-fn finds(bytes: &[u8], is_it: impl Fn(u8, u8, u8) -> bool) -> bool {
-    const LANES: usize = 16;
-    let lanes = |from: usize| bytes.get(from..).and_then(|rest| rest.first_chunk::<LANES>());
-    let Some(places) = bytes.len().checked_sub(3) else { return false };
-    let Some(last) = places.checked_sub(LANES) else {
-        return bytes.windows(4).any(|window| matches!(window, [a, _, c, d] if is_it(*a, *c, *d)));
+fn has_blank_line_or(bytes: &[u8], is_it: impl Fn(&[u8; WINDOW]) -> bool) -> bool {
+    let Some(last) = bytes.len().checked_sub(WINDOW) else {
+        // There is no room for such a field.
+        return bytes.windows(3).any(|window| matches!(window, [b'\n', _, b'\n']));
     };
-    let mut found = [0u8; LANES];
     let mut at = 0;
-    while at < places {
-        // The last lanes overlap the ones before.
+    loop {
+        // The last window overlaps the one before.
         let from = at.min(last);
-        let (Some(a), Some(c), Some(d)) = (lanes(from), lanes(from + 2), lanes(from + 3)) else { return true };
-        for (((found, a), c), d) in found.iter_mut().zip(a).zip(c).zip(d) {
-            *found |= u8::from(is_it(*a, *c, *d));
+        let Some(window) = bytes.get(from..).and_then(|rest| rest.first_chunk::<WINDOW>()) else { return true };
+        let ([these @ .., _, _, _], [_, _, next_but_one @ .., _]) = (window, window);
+        if places_of(b'\n', these) & places_of(b'\n', next_but_one) != 0 || is_it(window) {
+            return true;
         }
-        at += LANES;
+        if from == last {
+            return false;
+        }
+        at += BLOCK;
     }
-    // As one number: a comparison of arrays may be made byte by byte.
-    u128::from_ne_bytes(found) != 0
 }
 
 #[cfg(test)]
