@@ -13,6 +13,7 @@ mod random;
 mod restart;
 mod rules;
 mod shutdown;
+mod sim;
 mod spawning;
 mod start;
 mod turns;
