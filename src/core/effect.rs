@@ -63,6 +63,17 @@ pub(crate) enum Released {
     BroughtBy(ProcessKey),
 }
 
+impl Released {
+    /// Whether what waits in the queue of a released socket of this slot may be served by this process instead: another
+    /// slot's; or the slot's own, if it was made before that socket was known, and has one of its own there.
+    pub(crate) fn passes_to(self, slot: u8, heir: ProcessKey) -> bool {
+        match self {
+            Self::NotAdoptedBy(new) => heir.slot() != slot || heir == new,
+            Self::Everything | Self::Slot(_) | Self::One(..) | Self::BroughtBy(_) => heir.slot() != slot,
+        }
+    }
+}
+
 /// What an operator reads on stderr.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {

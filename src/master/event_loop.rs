@@ -330,7 +330,7 @@ impl Master {
         let may_be_bound = |slot| self.workers.values().any(|worker| worker.key.slot() == slot);
         let is_free = |slot: &u8| !matches!(what, Released::Slot(_)) || !may_be_bound(*slot);
         if let Some(slot) = slot.filter(is_free) {
-            released.into_iter().for_each(|kept| self.bequeath(slot, kept));
+            released.into_iter().for_each(|kept| self.bequeath(what, slot, kept));
         }
         let is_concerned = |worker: &Worker| match what {
             Released::Everything => true,
@@ -345,8 +345,8 @@ impl Master {
     }
 
     /// Connections that wait where nobody will accept them any more are served by another worker.
-    fn bequeath(&self, slot: u8, kept: Kept) {
-        let serves = |key: ProcessKey| key.slot() != slot && self.core.serves(key);
+    fn bequeath(&self, what: Released, slot: u8, kept: Kept) {
+        let serves = |key: ProcessKey| what.passes_to(slot, key) && self.core.serves(key);
         let heir = self.keeper.user_of(kept.address, serves).and_then(|key| self.workers.get(&key.serial()));
         // Without the filter newcomers would go on coming, and lose their connections in the end.
         if let Some(heir) = heir.filter(|_| tcp::refuse_newcomers(kept.socket.as_raw_fd()).is_ok()) {

@@ -106,8 +106,13 @@ impl World {
 
     fn stop_listening(&mut self, index: usize) {
         self.hears[index] = false;
-        // What was on its way is lost, and the sockets that came with it.
-        self.processes[index].said.clear();
+        self.processes[index].has_channel = false;
+        // What was on its way is lost, and so are the sockets that came with it.
+        for said in std::mem::take(&mut self.processes[index].said) {
+            if let Said::Listening(_, socket) = said {
+                self.close_if_unheld(socket);
+            }
+        }
     }
 
     fn take_end(&mut self, index: usize) {
@@ -116,7 +121,6 @@ impl World {
         let process = &mut self.processes[index];
         let Stage::Zombie(end) = process.stage else { return };
         process.end_known = true;
-        process.said.clear();
         let (key, error) = (process.key, process.start_error);
         self.happened(match error {
             Some(error) => Event::SpawnFailed(key, error),

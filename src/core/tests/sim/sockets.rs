@@ -97,7 +97,8 @@ impl World {
                 queue: Vec::new(),
                 is_open: true,
                 refuses_newcomers: false,
-                may_lose: false,
+                // The master does not know of it.
+                may_lose: true,
                 unattended: None,
             });
         }
@@ -127,11 +128,12 @@ impl World {
 
     /// The master gets a duplicate.
     pub(super) fn keep(&mut self, key: ProcessKey, socket: usize) {
-        let known = &mut self.sockets[socket];
-        if self.driver.core.settings.handoff {
-            known.kept = true;
-            known.users.push(key);
+        if self.handoff() {
+            self.sockets[socket].kept = true;
+            self.sockets[socket].may_lose = false;
+            self.sockets[socket].users.push(key);
         }
+        self.close_if_unheld(socket);
     }
 
     pub(super) fn let_go_of_all(&mut self, index: usize) {
@@ -146,7 +148,7 @@ impl World {
     }
 
     /// The last holder of a socket closes it: what waits in its queue is cut off.
-    fn close_if_unheld(&mut self, socket: usize) {
+    pub(super) fn close_if_unheld(&mut self, socket: usize) {
         let is_holder = |process: &kernel::Process| {
             let is_sent = |said: &Said| matches!(said, Said::Listening(_, sent) if *sent == socket);
             (process.is_alive() && (process.holds.contains(&socket) || process.given.contains(&socket)))
@@ -177,7 +179,7 @@ impl World {
                 Released::One(..) | Released::NotAdoptedBy(_) | Released::BroughtBy(_) => true,
             };
             if is_inherited {
-                self.bequeath(*socket);
+                self.bequeath(what, *socket);
             }
         }
         for index in 0..self.processes.len() {
@@ -226,9 +228,11 @@ impl World {
     /// Whether the queue may end here, should nobody inherit it.
     fn check_release(&mut self, what: Released, socket: usize) {
         let (slot, home) = (self.sockets[socket].slot, self.sockets[socket].home);
-        let others = self.processes.iter().any(|p| p.key.slot() != slot && !p.end_known && !p.holds.is_empty());
-        // News of its death may be on the way.
-        let others = others || self.processes.iter().any(|p| matches!(p.stage, Stage::Zombie(_)) && !p.end_known);
+        // As far as the master has heard.
+        let is_other = |(index, p): (usize, &kernel::Process)| {
+            p.key.slot() != slot && self.is_known(p) && self.truth.listens(index)
+        };
+        let others = self.processes.iter().enumerate().any(is_other);
         let is_down = self.truth.is_down(slot) || self.is_stopping();
         if let Released::Slot(_) = what {
             assert!(is_down || others, "invariant 7, a request is lost: the only queue is let go, of slot {slot}");
@@ -244,11 +248,11 @@ impl World {
     }
 
     /// As `Master::bequeath` does it.
-    fn bequeath(&mut self, socket: usize) {
+    fn bequeath(&mut self, what: Released, socket: usize) {
         let (slot, home) = (self.sockets[socket].slot, self.sockets[socket].home);
         let others = self.sockets.iter().filter(|other| other.kept && other.home == home);
         let users = others.flat_map(|other| &other.users);
-        let heir = users.copied().find(|key| key.slot() != slot && self.driver.core.serves(*key));
+        let heir = users.copied().find(|key| what.passes_to(slot, *key) && self.driver.core.serves(*key));
         let Some(heir) = heir else { return };
         let index = usize::try_from(heir.serial()).unwrap();
         self.sockets[socket].refuses_newcomers = true;
@@ -265,9 +269,10 @@ impl World {
             return;
         }
         let (now, slept) = (self.driver.now, self.slept);
-        for socket in self.sockets.iter_mut().filter(|socket| socket.is_open) {
+        for socket in self.sockets.iter_mut().filter(|socket| socket.is_open && !socket.may_lose) {
             let is_used = |p: &kernel::Process| p.key.slot() == socket.slot && !p.end_known && !p.holds.is_empty();
-            let others_serve = |p: &kernel::Process| p.key.slot() != socket.slot && p.accepts();
+            let core = &self.driver.core;
+            let others_serve = |p: &kernel::Process| p.key.slot() != socket.slot && p.accepts() && core.serves(p.key);
             let waits = !socket.queue.is_empty() && self.processes.iter().any(others_serve);
             if !waits || self.processes.iter().any(is_used) {
                 socket.unattended = None;

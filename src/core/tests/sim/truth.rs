@@ -67,6 +67,10 @@ impl Truth {
         self.is_down(slot) && self.books[usize::from(slot)].rest == Status::Stopping
     }
 
+    pub(super) fn listens(&self, index: usize) -> bool {
+        self.facts.get(index).is_some_and(|facts| !facts.homes.is_empty())
+    }
+
     /// The cluster stops: nothing follows any more.
     pub(super) fn stopped(&mut self) {
         for book in self.books.iter_mut().filter(|book| matches!(book.rest, Status::Starting | Status::Respawning)) {

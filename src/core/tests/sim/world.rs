@@ -2,7 +2,7 @@
 //! end.
 
 use super::choices::What;
-use super::kernel::Cause;
+use super::kernel::{Cause, Stage};
 use super::program::Build;
 use super::shell::Asked;
 use super::sockets::Request;
@@ -88,7 +88,7 @@ impl World {
             (5, Some(index)) => self.processes[index].hung = true,
             (6, _) => self.scarce_until = self.driver.now + ms([50, 1000, 7000, 12_000][chosen / 2]),
             (7, _) => self.sleep(ms([5, 500, 3000, 15_000][chosen / 2])),
-            (8, Some(index)) => self.say(index, kernel::Said::Nonsense),
+            (8, Some(index)) if self.processes[index].stage != Stage::Forked => self.say(index, kernel::Said::Nonsense),
             (9, Some(index)) => self.close_own(index),
             (10, _) => {
                 let slot = u8::try_from(chosen % usize::from(self.workers())).unwrap();
