@@ -16,6 +16,7 @@ mod shutdown;
 mod sim;
 mod spawning;
 mod start;
+mod transitions;
 mod turns;
 
 use std::net::SocketAddr;

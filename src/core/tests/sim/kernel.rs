@@ -181,7 +181,11 @@ impl World {
         for request in hands {
             self.requests[request as usize] = Request::Gone;
             let lawful = cause == Cause::World || may_lose || !self.handoff();
-            assert!(lawful, "invariant 7, a request is lost: the master ended {} while it handled one", self.name(index));
+            assert!(
+                lawful,
+                "invariant 7, a request is lost: the master ended {} while it handled one",
+                self.name(index)
+            );
         }
         if self.choices.ask(What::Status, place, &[60, 1]) == 1 {
             // Somebody else takes its status.

@@ -69,6 +69,8 @@ struct World {
     curse: Option<(u8, Time)>,
     /// No process can be made until then.
     scarce_until: Time,
+    /// What the core has last said.
+    deadline: Option<Time>,
     asleep_until: Time,
     slept: Duration,
     slept_since_stop: Duration,

@@ -45,16 +45,8 @@ impl Home {
 }
 
 impl Build {
-    pub(super) const DEPLOYS: [Self; 8] = [
-        Self::Good,
-        Self::Both,
-        Self::Slow,
-        Self::Silent,
-        Self::Elsewhere,
-        Self::Crashes,
-        Self::Hangs,
-        Self::Missing,
-    ];
+    pub(super) const DEPLOYS: [Self; 8] =
+        [Self::Good, Self::Both, Self::Slow, Self::Silent, Self::Elsewhere, Self::Crashes, Self::Hangs, Self::Missing];
 
     fn homes(self) -> &'static [Home] {
         match self {
@@ -119,12 +111,7 @@ impl World {
             Build::Crashes => self.later(3, Act::Die(index, End::Exited(1), Cause::World)),
             Build::Hangs => self.processes[index].hung = true,
             Build::Slow => self.later(3000 + delay, Act::Listen(index, Home::V4)),
-            Build::Good
-            | Build::Both
-            | Build::Elsewhere
-            | Build::Everywhere
-            | Build::Silent
-            | Build::Missing => {
+            Build::Good | Build::Both | Build::Elsewhere | Build::Everywhere | Build::Silent | Build::Missing => {
                 for (nth, home) in (0..).zip(build.homes()) {
                     self.later(delay + nth, Act::Listen(index, *home));
                 }

@@ -41,7 +41,7 @@ impl World {
     }
 
     fn is_due(&self) -> bool {
-        !self.driver.core.is_over() && self.driver.core.next_deadline().is_some_and(|deadline| deadline <= self.driver.now)
+        self.deadline.is_some_and(|deadline| deadline <= self.driver.now)
     }
 
     fn take_requests(&mut self) {
@@ -76,7 +76,10 @@ impl World {
                 self.stop_listening(index);
                 return self.happened(Event::ChannelBroken(key));
             }
-            self.happened(Event::Executed(key));
+            // Whatever it says, the program runs.
+            if !self.truth.runs(index) {
+                self.happened(Event::Executed(key));
+            }
             match said {
                 Said::Born | Said::Nonsense => {}
                 Said::Joined => self.happened(Event::Joined(key)),
@@ -144,6 +147,8 @@ impl World {
     fn apply(&mut self, event: Event) {
         let was_stopping = self.is_stopping();
         let effects = self.driver.handle(event);
+        let core = &self.driver.core;
+        self.deadline = if core.is_over() { None } else { core.next_deadline() };
         if !effects.is_empty() || !matches!(event, Event::Executed(_) | Event::Drained(_)) {
             self.note(|_| shown(event, &effects));
         }

@@ -160,7 +160,11 @@ impl World {
         self.sockets[socket].is_open = false;
         let lawful = !self.handoff() || self.is_stopping() || self.sockets[socket].may_lose;
         let queue = std::mem::take(&mut self.sockets[socket].queue);
-        assert!(lawful || queue.is_empty(), "invariant 7, a request is lost: in the queue of {:?}", self.sockets[socket]);
+        assert!(
+            lawful || queue.is_empty(),
+            "invariant 7, a request is lost: in the queue of {:?}",
+            self.sockets[socket]
+        );
         for request in queue {
             self.requests[request as usize] = Request::Gone;
         }
@@ -172,7 +176,8 @@ impl World {
         for socket in &released {
             self.check_release(what, *socket);
             let slot = self.sockets[*socket].slot;
-            let is_slot_free = !self.processes.iter().any(|process| process.key.slot() == slot && self.is_known(process));
+            let is_slot_free =
+                !self.processes.iter().any(|process| process.key.slot() == slot && self.is_known(process));
             let is_inherited = match what {
                 Released::Everything => false,
                 Released::Slot(_) => is_slot_free,
@@ -184,12 +189,14 @@ impl World {
         }
         for index in 0..self.processes.len() {
             let process = &self.processes[index];
-            let is_concerned = self.is_known(process) && process.is_alive() && match what {
-                Released::Everything => true,
-                Released::Slot(slot) => process.key.slot() == slot,
-                Released::NotAdoptedBy(key) => process.key == key,
-                Released::One(..) | Released::BroughtBy(_) => false,
-            };
+            let is_concerned = self.is_known(process)
+                && process.is_alive()
+                && match what {
+                    Released::Everything => true,
+                    Released::Slot(slot) => process.key.slot() == slot,
+                    Released::NotAdoptedBy(key) => process.key == key,
+                    Released::One(..) | Released::BroughtBy(_) => false,
+                };
             if is_concerned {
                 for socket in std::mem::take(&mut self.processes[index].given) {
                     self.close_if_unheld(socket);

@@ -71,6 +71,10 @@ impl Truth {
         self.facts.get(index).is_some_and(|facts| !facts.homes.is_empty())
     }
 
+    pub(super) fn runs(&self, index: usize) -> bool {
+        self.facts[index].executed
+    }
+
     /// The cluster stops: nothing follows any more.
     pub(super) fn stopped(&mut self) {
         for book in self.books.iter_mut().filter(|book| matches!(book.rest, Status::Starting | Status::Respawning)) {

@@ -35,6 +35,7 @@ impl World {
             deployed: build,
             curse: None,
             scarce_until: Time::ZERO,
+            deadline: None,
             asleep_until: Time::ZERO,
             slept: Time::ZERO,
             slept_since_stop: Time::ZERO,
@@ -125,7 +126,7 @@ impl World {
             }
             let act = self.agenda.first_key_value().map(|((time, _), _)| *time);
             let asleep = (self.asleep_until > now).then_some(self.asleep_until);
-            let deadline = asleep.or_else(|| self.driver.core.next_deadline());
+            let deadline = asleep.or(self.deadline);
             let next = act.into_iter().chain(deadline).min().filter(|next| *next <= end);
             let Some(next) = next else { break };
             self.driver.now = next.max(now);
