@@ -52,23 +52,25 @@ impl Supervisor {
     }
 
     pub(super) fn spawn_failed(&mut self, key: ProcessKey, error: SpawnError) {
+        let is_stopping = self.is_stopping();
         let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
         if slot.is_candidate(key) {
             let attempts = slot.candidate.take().map_or(0, |candidate| candidate.failed_attempts);
             self.release_brought_by(key);
             return self.candidate_not_made(key.slot(), error, attempts);
         }
+        let Some(process) = slot.process(key) else { return };
+        let attempts = process.failed_attempts;
+        if process.announced {
+            // It was the worker for a moment: its program ran, but the library in it could not.
+            let end = End::Exited(EXIT_UNABLE);
+            let crash = !is_stopping && is_crash(process, end);
+            slot.exit_status = end.exit_status();
+            self.effects.push(Effect::CallOnExit { worker: key.slot(), end, crash });
+        }
         if slot.is_retiring(key) {
             slot.retiring = None;
             return self.retired(key.slot());
-        }
-        let Some(worker) = slot.worker().filter(|worker| worker.key == key) else { return };
-        let attempts = worker.failed_attempts;
-        if worker.announced {
-            // It was the worker for a moment: its program ran, but the library in it could not.
-            let end = End::Exited(EXIT_UNABLE);
-            slot.exit_status = end.exit_status();
-            self.effects.push(Effect::CallOnExit { worker: key.slot(), end, crash: true });
         }
         match self.phase {
             Phase::Stopping(_) => slot.occupancy = Occupancy::Ended,

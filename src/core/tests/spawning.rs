@@ -264,3 +264,24 @@ fn one_that_begins_to_run_as_it_is_killed_has_an_end_like_others_contract_3_1_an
     assert_eq!(notices(&effects), [crashed(0, secs(10), End::Killed(9))]);
     assert_eq!((it.view(0).exit_status, it.view(0).crash_count), (137, 1));
 }
+
+#[test]
+fn one_that_was_told_to_stop_before_it_could_not_start_has_not_crashed_contract_3_1() {
+    let mut it = Driver::started(settings(1));
+    it.stop();
+    let worker = it.worker(0);
+    let effects = it.happens(Event::SpawnFailed(worker, EAGAIN));
+    assert_eq!(calls(&effects), [on_exit(0, End::Exited(78), false)], "it was told");
+}
+
+#[test]
+fn an_old_worker_that_could_not_start_has_its_on_exit_contract_3_6() {
+    let mut it = Driver::started(settings(2));
+    let old = it.worker(0);
+    it.restart();
+    it.serve(it.latest(0));
+    let effects = it.happens(Event::SpawnFailed(old, EAGAIN));
+    assert_eq!(calls(&effects), [on_exit(0, End::Exited(78), false)], "its on_start was called");
+    assert_eq!(spawns(&effects), [(1, Image::Deployed)], "the restart goes on");
+    assert_eq!(it.view(0).exit_status, 78);
+}

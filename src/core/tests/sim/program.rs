@@ -89,7 +89,7 @@ impl World {
             4 => self.processes[index].hung = true,
             _ => {
                 self.say(index, Said::Unguarded);
-                self.later(1, Act::Die(index, End::Exited(78), Cause::World));
+                self.later(100, Act::Die(index, End::Exited(78), Cause::World));
             }
         }
     }

@@ -38,6 +38,8 @@ pub(super) struct Truth {
     facts: Vec<Facts>,
     books: Vec<Book>,
     restarts: u64,
+    /// What `on_exit` is to be told of: the worker, its exit status, and whether that was a crash.
+    exits: Vec<(u8, i32, bool)>,
     /// When the last process has to be told to end at the latest.
     pub(super) kill_at: Option<Time>,
 }
@@ -53,7 +55,13 @@ impl Truth {
             crashes: Vec::new(),
             not_before: Time::ZERO,
         };
-        Self { facts: Vec::new(), books: (0..workers).map(book).collect(), restarts: 0, kill_at: None }
+        Self {
+            facts: Vec::new(),
+            books: (0..workers).map(book).collect(),
+            restarts: 0,
+            exits: Vec::new(),
+            kill_at: None,
+        }
     }
 
     /// Whether nothing will run in a slot any more.
@@ -128,13 +136,16 @@ impl Truth {
         let book = &mut self.books[usize::from(facts.slot)];
         if book.candidate == Some(index) {
             book.candidate = None;
-        } else if book.worker == Some(index) {
+            return;
+        }
+        if book.worker == Some(index) {
             book.worker = None;
             book.rest = if stopping { Status::Stopping } else { Status::Respawning };
             book.not_before = now + ms(100);
-            if facts.announced {
-                book.exit_status = 78;
-            }
+        }
+        if facts.announced {
+            book.exit_status = 78;
+            self.exits.push((facts.slot, 78, !stopping && facts.has_crashed(End::Exited(78))));
         }
     }
 
@@ -151,12 +162,15 @@ impl Truth {
         } else if book.worker != Some(index) {
             if was_announced {
                 book.exit_status = end.exit_status();
+                self.exits.push((facts.slot, book.exit_status, false));
             }
         } else {
             book.worker = None;
             book.exit_status = end.exit_status();
             book.rest = Status::Stopping;
-            if !stopping && facts.has_crashed(end) {
+            let has_crashed = !stopping && facts.has_crashed(end);
+            self.exits.push((facts.slot, book.exit_status, has_crashed));
+            if has_crashed {
                 book.crashes.push(now);
                 book.crashes.retain(|time| now - *time < settings.respawn_window);
                 let is_too_fast = book.crashes.len() >= usize::from(settings.respawn_max_crashes);
@@ -196,11 +210,11 @@ impl Truth {
                 book.crashes.clear();
                 self.restarts += 1;
             }
-            Effect::Ready(_)
-            | Effect::Release(_)
-            | Effect::CallOnStart(_)
-            | Effect::CallOnExit { .. }
-            | Effect::Report(_) => {}
+            Effect::CallOnExit { worker, end, crash } => {
+                let told = (*worker, end.exit_status(), *crash);
+                assert_eq!(Some(told), self.exits.pop(), "invariant 4, the counts do not add up: on_exit");
+            }
+            Effect::Ready(_) | Effect::Release(_) | Effect::CallOnStart(_) | Effect::Report(_) => {}
         }
     }
 
@@ -263,6 +277,7 @@ impl World {
     /// After every event.
     pub(super) fn check_truth(&self) {
         let core = &self.driver.core;
+        assert_eq!(self.truth.exits, [], "invariant 4, the counts do not add up: an end without on_exit");
         for view in core.workers() {
             self.truth.check_view(view);
         }
