@@ -1,6 +1,6 @@
 # What there is to do here; each line calls a script of scripts/, which say more. `make` alone lists them.
 
-.PHONY: help build demo test header lint install-tools soak zero-loss-20
+.PHONY: help build demo test header lint install-tools soak zero-loss-20 simulate mutants
 
 help:
 	@echo 'make build          the C library: target/release/libecewo_cluster.a and .so'
@@ -8,6 +8,8 @@ help:
 	@echo 'make test           install what is missing, and test everything'
 	@echo 'make soak           restarts and crashes under load, long form, for SECONDS (600)'
 	@echo 'make zero-loss-20   the same in the short form, 20 times, on a busy machine'
+	@echo 'make simulate       a million histories of the core in a fake kernel (SEEDS=, or SEED= to see one)'
+	@echo 'make mutants        plant bugs in the core: the simulator has to find each'
 	@echo 'make header         write include/ecewo-cluster.h anew from src/ffi'
 	@echo 'make lint           rustfmt, clippy and shellcheck; warnings are errors'
 	@echo 'make install-tools  what the tests need, with the package manager of the system'
@@ -23,3 +25,9 @@ soak:
 
 zero-loss-20:
 	@scripts/zero-loss-20
+
+simulate:
+	@SEED='$(SEED)' SEEDS='$(SEEDS)' scripts/simulate
+
+mutants:
+	@scripts/mutants

@@ -40,6 +40,9 @@ pub(super) struct Truth {
     restarts: u64,
     /// What `on_exit` is to be told of: the worker, its exit status, and whether that was a crash.
     exits: Vec<(u8, i32, bool)>,
+    /// A restart was asked for when so many processes had been made: what is older is to be replaced.
+    asked: Option<usize>,
+    newest_candidate: usize,
     /// When the last process has to be told to end at the latest.
     pub(super) kill_at: Option<Time>,
 }
@@ -60,6 +63,8 @@ impl Truth {
             books: (0..workers).map(book).collect(),
             restarts: 0,
             exits: Vec::new(),
+            asked: None,
+            newest_candidate: 0,
             kill_at: None,
         }
     }
@@ -114,7 +119,8 @@ impl Truth {
                 let by = now + if signal == StopSignal::Kill { Time::ZERO } else { settings.shutdown_timeout };
                 self.kill_at = Some(self.kill_at.map_or(by, |earlier| earlier.min(by)));
             }
-            Event::Begin | Event::Tick | Event::BindFailed(..) | Event::RestartRequested => {}
+            Event::RestartRequested => self.asked = Some(self.facts.len()),
+            Event::Begin | Event::Tick | Event::BindFailed(..) => {}
         }
     }
 
@@ -214,6 +220,10 @@ impl Truth {
                 let told = (*worker, end.exit_status(), *crash);
                 assert_eq!(Some(told), self.exits.pop(), "invariant 4, the counts do not add up: on_exit");
             }
+            // A failed deploy, which has been told.
+            Effect::Report(Notice::RestartAbandoned { .. }) => {
+                self.asked = self.asked.filter(|asked| self.newest_candidate < *asked);
+            }
             Effect::Ready(_) | Effect::Release(_) | Effect::CallOnStart(_) | Effect::Report(_) => {}
         }
     }
@@ -226,6 +236,7 @@ impl Truth {
             let is_open = core.is_restarting() && (book.worker.is_some() || book.rest != Status::Stopping);
             assert!(is_open, "invariant 2, spawned where nothing may run: into slot {}, {:?}", key.slot(), book.rest);
             book.candidate = Some(index);
+            self.newest_candidate = index;
         } else {
             assert!(book.worker.is_none(), "invariant 1, a second worker: in slot {}", key.slot());
             let is_open = matches!(book.rest, Status::Starting | Status::Respawning);
@@ -275,7 +286,12 @@ impl Facts {
 
 impl World {
     /// After every event.
-    pub(super) fn check_truth(&self) {
+    pub(super) fn check_truth(&mut self) {
+        let is_open = self.driver.core.is_restarting() || self.is_stopping();
+        if let Some(asked) = self.truth.asked.take_if(|_| !is_open) {
+            let is_old = self.truth.books.iter().any(|book| book.worker.is_some_and(|worker| worker < asked));
+            assert!(!is_old, "invariant 5, a restart that was asked for does not come: {:#?}", self.driver.core);
+        }
         let core = &self.driver.core;
         assert_eq!(self.truth.exits, [], "invariant 4, the counts do not add up: an end without on_exit");
         for view in core.workers() {
