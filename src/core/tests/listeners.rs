@@ -431,3 +431,15 @@ fn a_worker_that_has_just_come_is_not_asked_about_during_a_shutdown_contract_6_5
     assert_eq!(it.pass(secs(14)), []);
     it.end_all();
 }
+
+#[test]
+fn a_queue_passes_to_another_slot_or_to_the_one_that_did_not_adopt_it_contract_6_1() {
+    let (old, new, other) = (ProcessKey::new(0, 1), ProcessKey::new(0, 2), ProcessKey::new(1, 3));
+    let one = Released::One(0, ListenerId(7));
+    for what in [Released::Slot(0), one, Released::BroughtBy(new), Released::NotAdoptedBy(new)] {
+        assert!(what.passes_to(0, other), "{what:?}");
+        assert!(!what.passes_to(0, old), "{what:?}");
+    }
+    assert!(Released::NotAdoptedBy(new).passes_to(0, new), "it listens there with a socket of its own");
+    assert!(!Released::BroughtBy(new).passes_to(0, new), "it has failed");
+}

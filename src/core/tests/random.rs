@@ -3,7 +3,7 @@
 
 use super::*;
 
-const SEEDS: u64 = 3000;
+const SEEDS: u64 = 1000;
 const STEPS: u32 = 150;
 
 /// xorshift64*: the same seed gives the same history.

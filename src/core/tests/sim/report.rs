@@ -227,7 +227,7 @@ fn request_name(request: Request) -> &'static str {
     }
 }
 
-/// All that the names above know, but what no history needs to show.
+/// What the histories of a run of the tests have to show.
 pub(super) const TO_REACH: [&str; 33] = [
     "event: the start",
     "event: a deadline",
