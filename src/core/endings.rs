@@ -52,7 +52,7 @@ impl Supervisor {
     }
 
     pub(super) fn spawn_failed(&mut self, key: ProcessKey, error: SpawnError) {
-        let is_stopping = self.is_stopping();
+        let (is_stopping, is_being_replaced) = (self.is_stopping(), self.is_being_replaced(key.slot()));
         let Some(slot) = self.slots.get_mut(&key.slot()) else { return };
         if slot.is_candidate(key) {
             let attempts = slot.candidate.take().map_or(0, |candidate| candidate.failed_attempts);
@@ -80,9 +80,12 @@ impl Supervisor {
             }
             Phase::Supervising => {
                 let delay = retry_delay(attempts);
-                slot.occupancy = Occupancy::Waiting {
-                    until: self.now.saturating_add(delay),
-                    failed_attempts: attempts.saturating_add(1),
+                let until = self.now.saturating_add(delay);
+                slot.occupancy = if is_being_replaced {
+                    // Its replacement is the next attempt.
+                    Occupancy::AwaitingRestart
+                } else {
+                    Occupancy::Waiting { until, failed_attempts: attempts.saturating_add(1) }
                 };
                 self.effects.push(Effect::Report(Notice::SpawnRetried { worker: key.slot(), error, delay }));
             }

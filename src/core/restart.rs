@@ -70,6 +70,14 @@ impl Supervisor {
         })
     }
 
+    /// Whether a slot's replacement has been made, or is made as soon as that is possible.
+    pub(super) fn is_being_replaced(&self, id: u8) -> bool {
+        self.restart.as_ref().is_some_and(|restart| match restart.step {
+            Step::Replacing(slot) | Step::Retrying { slot, .. } => slot == id,
+            Step::Retiring(_) | Step::Dismissing(_) | Step::Abandoning(_) => false,
+        })
+    }
+
     /// A slot's replacement is ready: it becomes the worker, and only then its predecessor is told to stop.
     pub(super) fn promote(&mut self, id: u8) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
@@ -207,6 +215,10 @@ impl Supervisor {
         candidate.failed_attempts = failed_attempts;
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.candidate = Some(candidate);
+            if matches!(slot.occupancy, Occupancy::Waiting { .. }) {
+                // Its worker could not be made for the moment, and now this is the next attempt.
+                slot.occupancy = Occupancy::AwaitingRestart;
+            }
         }
         if let Some(restart) = &mut self.restart {
             restart.step = Step::Replacing(id);

@@ -285,3 +285,33 @@ fn an_old_worker_that_could_not_start_has_its_on_exit_contract_3_6() {
     assert_eq!(spawns(&effects), [(1, Image::Deployed)], "the restart goes on");
     assert_eq!(it.view(0).exit_status, 78);
 }
+
+#[test]
+fn one_that_cannot_be_made_is_replaced_when_its_turn_comes_and_not_made_beside_contract_5_1() {
+    let mut it = Driver::started(settings(2));
+    it.crash(1);
+    it.pass(ms(100));
+    it.restart();
+    failed(&mut it, 1);
+    let old = it.worker(0);
+    it.serve(it.latest(0));
+    assert_eq!(spawns(&it.end(old, End::Killed(15))), [(1, Image::Deployed)], "before the next attempt");
+    assert_eq!(spawns(&it.pass(secs(1))), [], "its replacement is the next attempt");
+    it.serve(it.latest(1));
+    assert_eq!((it.statuses(), it.core.is_restarting()), (vec![Status::Active; 2], false));
+}
+
+#[test]
+fn one_that_cannot_be_made_while_its_replacement_starts_is_not_made_again_contract_5_1() {
+    let mut it = Driver::started(settings(1));
+    it.crash(0);
+    it.pass(ms(100));
+    let worker = it.latest(0);
+    it.restart();
+    it.happens(Event::SpawnFailed(worker, EAGAIN));
+    assert_eq!(spawns(&it.pass(secs(1))), []);
+    // The deploy fails: then it is made again, as it was.
+    let effects = it.end(it.latest(0), SEGV);
+    assert_eq!(spawns(&effects), []);
+    assert_eq!(spawns(&it.pass(ms(100))), [(0, Image::Held)]);
+}

@@ -223,6 +223,9 @@ impl Truth {
             // A failed deploy, which has been told.
             Effect::Report(Notice::RestartAbandoned { .. }) => {
                 self.asked = self.asked.filter(|asked| self.newest_candidate < *asked);
+                for book in &mut self.books {
+                    book.not_before = book.not_before.min(now + core.settings.respawn_delay);
+                }
             }
             Effect::Ready(_) | Effect::Release(_) | Effect::CallOnStart(_) | Effect::Report(_) => {}
         }
