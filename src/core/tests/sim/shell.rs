@@ -146,6 +146,9 @@ impl World {
 
     fn apply(&mut self, event: Event) {
         let was_stopping = self.is_stopping();
+        if let Event::SpawnFailed(key, _) = event {
+            self.processes[usize::try_from(key.serial()).unwrap()].end_known = true;
+        }
         let effects = self.driver.handle(event);
         let core = &self.driver.core;
         self.deadline = if core.is_over() { None } else { core.next_deadline() };
@@ -225,7 +228,8 @@ impl World {
     fn target(&self, key: ProcessKey) -> usize {
         let index = usize::try_from(key.serial()).unwrap();
         let process = &self.processes[index];
-        let is_there = !matches!(process.stage, Stage::NeverMade | Stage::Reaped) && !process.end_known;
+        // One that could not be made has no number, and the core is about to hear of it.
+        let is_there = process.stage != Stage::Reaped && !process.end_known;
         assert!(is_there, "invariant 6, signalled after it was reaped: {}", self.name(index));
         index
     }
