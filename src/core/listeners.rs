@@ -8,7 +8,8 @@ use super::supervisor::Supervisor;
 use super::{Effect, Listener, ProcessKey, Released, Time};
 use crate::wire::ListenerId;
 
-/// How long a slot in which nobody serves keeps its queue, if others serve.
+/// How long a slot in which nobody serves keeps its queue, if others serve. A process that has been made for it by then has as
+/// long again to listen: it may have bound the socket, so that nobody else can be given its queue.
 const KEPT_WHILE_VACANT: Duration = Duration::from_secs(5);
 /// How long a worker that has become ready has to take the listeners that it was given.
 const TIME_TO_ADOPT: Duration = Duration::from_secs(1);
@@ -113,7 +114,8 @@ impl Supervisor {
     /// which somebody listens again, who is not ready yet: what he does not adopt is let go once he is.
     fn queue_ends(&self, vacant: &Slot) -> Option<Time> {
         let others_serve = self.slots.values().any(|slot| slot.id != vacant.id && slot.serves());
-        let since = vacant.vacant_since.filter(|_| others_serve && !vacant.is_listened_to());
-        since.map(|since| since.saturating_add(KEPT_WHILE_VACANT))
+        let since = vacant.vacant_since.filter(|_| others_serve && !vacant.is_listened_to())?;
+        let since = vacant.newcomer_made_at().map_or(since, |made_at| since.max(made_at));
+        Some(since.saturating_add(KEPT_WHILE_VACANT))
     }
 }

@@ -176,6 +176,12 @@ impl Slot {
         processes.any(|process| process.listens() && !process.has_to_go())
     }
 
+    /// When the last process was made that is, or may become, its worker.
+    pub(crate) fn newcomer_made_at(&self) -> Option<Time> {
+        let processes = self.worker().into_iter().chain(&self.candidate);
+        processes.filter(|process| !process.has_to_go()).map(|process| process.made_at).max()
+    }
+
     /// Whether nothing will run here any more, unless a replacement is on its way.
     pub(crate) fn is_down(&self) -> bool {
         match self.occupancy {

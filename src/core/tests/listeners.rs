@@ -77,12 +77,12 @@ fn five_seconds_at_most_if_others_serve_contract_6_1() {
 }
 
 #[test]
-fn counted_from_the_end_also_if_its_successor_is_slow_contract_6_1() {
+fn counted_anew_from_the_making_of_its_successor_contract_6_1() {
     let mut it = started(2);
     it.crash(0);
     it.pass(ms(100));
     it.join(it.latest(0));
-    assert_eq!(it.pass(ms(4899)), []);
+    assert_eq!(it.pass(ms(4999)), []);
     assert_eq!(it.pass(ms(1)), [Effect::Release(Released::Slot(0))], "nobody listens there");
 }
 
@@ -110,7 +110,9 @@ fn or_cannot_be_made_contract_6_1_and_7_2() {
     it.happens(Event::SpawnFailed(it.latest(0), EAGAIN));
     let mut effects = it.pass(ms(200));
     effects.extend(it.pass(ms(4600)));
-    assert_eq!(releases(&effects), [Released::Slot(0)]);
+    assert_eq!(releases(&effects), []);
+    let effects = it.happens(Event::SpawnFailed(it.latest(0), EAGAIN));
+    assert_eq!(releases(&effects), [Released::Slot(0)], "5 s after its end");
 }
 
 #[test]
@@ -442,4 +444,33 @@ fn a_queue_passes_to_another_slot_or_to_the_one_that_did_not_adopt_it_contract_6
     }
     assert!(Released::NotAdoptedBy(new).passes_to(0, new), "it listens there with a socket of its own");
     assert!(!Released::BroughtBy(new).passes_to(0, new), "it has failed");
+}
+
+/// Two had nobody beside them: the second listens while the first one's successor has only just been made.
+#[test]
+fn a_successor_that_has_been_made_is_waited_for_contract_6_1() {
+    let mut it = Driver::started(Settings { respawn_delay: secs(9), ..with_handoff(2) });
+    it.crash(0);
+    it.crash(1);
+    it.pass(secs(9));
+    let (first, second) = (it.latest(0), it.latest(1));
+    assert_eq!(releases(&it.serve(second)), [], "what it waits for would be cut off");
+    assert_eq!(releases(&it.serve(first)), []);
+}
+
+/// So a slot whose processes die one after the other does not keep its queue for ever.
+#[test]
+fn a_successor_that_ends_late_is_the_last_that_is_waited_for_contract_6_1() {
+    let mut it = Driver::started(Settings { respawn_delay: ms(1), respawn_max_crashes: 9, ..with_handoff(2) });
+    it.crash(0);
+    for _ in 0..2 {
+        it.pass(ms(1));
+        it.join(it.latest(0));
+        assert_eq!(releases(&it.pass(ms(2400))), []);
+        assert_eq!(releases(&it.crash(0)), []);
+    }
+    it.pass(ms(1));
+    it.join(it.latest(0));
+    assert_eq!(releases(&it.pass(ms(2400))), [], "the 5 s are over, but it may come to listen");
+    assert_eq!(releases(&it.crash(0)), [Released::Slot(0)]);
 }

@@ -82,7 +82,8 @@ impl Queues {
                 let is_used = live.iter().any(|(key, seen)| may_serve(*key, seen, slot) && !seen.listening.is_empty());
                 assert!(!is_used, "contract 6.1: slot {slot} is served, and loses its listeners");
                 let others_serve = self.serving(live).iter().any(|other| *other != slot);
-                let is_overdue = others_serve && is_over(now, self.vacant_since.get(&slot));
+                let is_awaited = newcomer_since(slot, live).is_some_and(|since| now < since + secs(5));
+                let is_overdue = others_serve && !is_awaited && is_over(now, self.vacant_since.get(&slot));
                 assert!(is_down(slot, live, core) || is_overdue, "contract 6.1: slot {slot} may be served yet");
             }
             Released::One(slot, id) => {
@@ -117,7 +118,8 @@ impl Queues {
             let mut of_slot = live.iter().filter(|(key, seen)| may_serve(**key, seen, *slot));
             let is_used = of_slot.any(|(key, seen)| !seen.listening.is_empty() || self.is_ready(*key));
             let others_serve = serving.iter().any(|other| other != slot);
-            let is_late = others_serve && !is_used && is_over(now, self.unready_since.get(slot));
+            let is_awaited = newcomer_since(*slot, live).is_some_and(|since| now < since + secs(5));
+            let is_late = others_serve && !is_used && !is_awaited && is_over(now, self.unready_since.get(slot));
             assert!(!is_late, "contract 6.1: nobody serves in slot {slot}, and it keeps its queues");
         }
     }
@@ -145,6 +147,12 @@ fn is_down(slot: u8, live: &Live, core: &Supervisor) -> bool {
 /// Whether it is, or may become, the one that serves in this slot.
 fn may_serve(key: ProcessKey, seen: &Seen, slot: u8) -> bool {
     key.slot() == slot && seen.told_at.is_none() && !seen.killed
+}
+
+/// Since when there has been a process that may come to serve in this slot.
+fn newcomer_since(slot: u8, live: &Live) -> Option<Time> {
+    let newcomers = live.iter().filter(|(key, seen)| may_serve(**key, seen, slot));
+    newcomers.map(|(_, seen)| seen.made_at).max()
 }
 
 /// Whether a queue has been kept long enough.

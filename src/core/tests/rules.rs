@@ -40,7 +40,7 @@ struct Callbacks {
 }
 
 pub(super) struct Seen {
-    made_at: Time,
+    pub(super) made_at: Time,
     pub(super) is_candidate: bool,
     is_replaced: bool,
     pub(super) executed_at: Option<Time>,
