@@ -68,12 +68,14 @@ pub(crate) fn is_owner() -> bool {
     OWNER.load(Ordering::Relaxed) == process::own_pid()
 }
 
+/// 0 without a role, also while that is being taken or given back.
 pub(crate) fn port() -> u16 {
-    PORT.load(Ordering::Acquire)
+    if current() == Role::None { 0 } else { PORT.load(Ordering::Acquire) }
 }
 
+/// 0 without a role, as above.
 pub(crate) fn worker_count() -> u8 {
-    COUNT.load(Ordering::Acquire)
+    if current() == Role::None { 0 } else { COUNT.load(Ordering::Acquire) }
 }
 
 pub(crate) fn worker_id() -> u8 {

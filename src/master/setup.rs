@@ -52,8 +52,9 @@ pub(crate) fn start(settings: Settings, arguments: Vec<CString>, callbacks: Call
     requests::open(master.wake.as_raw_fd());
     master.borrowed.install_handlers(&taken_signals()).map_err(Error::system("installing signal handlers"))?;
     master.borrowed.name = process::rename(NAME);
-    role::become_master(master.port, master.count());
+    // Before the role: a handler that finds a master finds its statistics, too.
     master.publish();
+    role::become_master(master.port, master.count());
     master.bring_up()?;
     Ok(master)
 }
