@@ -267,6 +267,7 @@ impl Master {
         let Some(worker) = self.workers.remove(&serial) else { return };
         self.epoll.remove(&worker.pidfd);
         targets::remove(worker.target);
+        self.keeper.forget_user(worker.key);
         let (key, start_error) = (worker.key, worker.start_error);
         // It stays a zombie until its pid is published as 0 and nobody can be signalling it.
         self.ended.push(worker);

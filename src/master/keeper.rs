@@ -21,7 +21,7 @@ pub(crate) struct Kept {
     id: ListenerId,
     /// The process that brought it first.
     brought_by: ProcessKey,
-    /// The processes that listen on it, or did.
+    /// The processes that listen on it, or did, and have not ended.
     users: Vec<ProcessKey>,
 }
 
@@ -42,7 +42,10 @@ impl Keeper {
             FileIdentity::of(socket.as_raw_fd()).map(|identity| ListenerId(identity.inode())).ok_or(NotAListener)?;
         let kept = self.slots.entry(key.slot()).or_default();
         if let Some(known) = kept.iter_mut().find(|known| known.id == id) {
-            known.users.push(key);
+            // It may say so as often as it likes (contract 7.3).
+            if !known.users.contains(&key) {
+                known.users.push(key);
+            }
             return Ok(());
         }
         if !tcp::is_listener(socket.as_raw_fd()) || tcp::local_address(socket.as_raw_fd()) != Some(address) {
@@ -75,10 +78,15 @@ impl Keeper {
                 released
             }
             Released::BroughtBy(key) => {
-                self.each(key.slot(), |kept| kept.users.retain(|user| *user != key));
+                self.forget_user(key);
                 self.take(key.slot(), |kept| kept.brought_by == key)
             }
         }
+    }
+
+    /// A process has ended: it uses nothing any more. What it used stays.
+    pub(crate) fn forget_user(&mut self, key: ProcessKey) {
+        self.each(key.slot(), |kept| kept.users.retain(|user| *user != key));
     }
 
     /// The process that listens on this address in another slot.
@@ -143,6 +151,20 @@ mod tests {
         keeper.release(Released::BroughtBy(key(3)));
         assert_eq!(keeper.user_of(address, |user| user == key(3)), None, "that one has failed");
         assert_eq!(keeper.of_slot(3).len(), 1);
+    }
+
+    #[test]
+    fn users_of_a_socket_do_not_pile_up_contract_7_3() {
+        let (address, socket) = listener();
+        let mut keeper = Keeper::default();
+        for serial in 0..1000 {
+            keeper.keep(key(serial), address, socket.try_clone().unwrap()).unwrap();
+            keeper.keep(key(serial), address, socket.try_clone().unwrap()).unwrap();
+            assert_eq!(keeper.of_slot(3)[0].users, [key(serial)], "once, however often it says so");
+            keeper.forget_user(key(serial));
+        }
+        assert_eq!(keeper.of_slot(3)[0].users, [], "the last one has ended, too");
+        assert_eq!(keeper.of_slot(3).len(), 1, "the socket is its slot's");
     }
 
     #[test]
