@@ -393,7 +393,7 @@ static void measure_idle(void)
     start(4, 0, 0);
     wait_ready();
     ask_until_answered();
-    sleep(1); /* what a start still has to be done a moment later */
+    sleep(3); /* a start has things to be done a second later */
     unsigned long long before = time_on_processor();
     if (before == 0)
         die("this kernel does not tell in /proc/<pid>/schedstat");
