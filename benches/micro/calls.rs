@@ -2,7 +2,7 @@
 //!
 //! The program is a cluster, so its workers run it, too: they only sleep.
 
-#![allow(missing_docs, clippy::expect_used)] // A benchmark reports by panicking.
+#![allow(missing_docs, clippy::expect_used, clippy::redundant_closure)] // A benchmark reports by panicking.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
@@ -65,5 +65,5 @@ fn measure(workers: u8) {
         black_box(&all);
     });
     bench("cluster_signal_workers", &mut || cluster_signal_workers(SIGWINCH));
-    bench("cluster_graceful_restart", &mut cluster_graceful_restart);
+    bench("cluster_graceful_restart", &mut || cluster_graceful_restart());
 }
