@@ -7,6 +7,7 @@ pub mod case;
 mod client;
 pub mod connection;
 pub mod engine;
+pub mod faults;
 mod opaque;
 mod opaque_ends;
 pub mod outcome;
