@@ -217,7 +217,6 @@ WRAP(int, sched_getaffinity, (pid_t pid, size_t size, void *set), (pid, size, se
 WRAP(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *time), (set, info, time))
 WRAP(off64_t, lseek64, (int fd, off64_t place, int from), (fd, place, from))
 WRAP(pid_t, getsid, (pid_t pid), (pid))
-WRAP(pid_t, waitpid, (pid_t pid, int *status, int options), (pid, status, options))
 WRAP_DIRECT(pthread_sigmask, (int how, const sigset_t *new, sigset_t *old), (how, new, old))
 
 void *__real_opendir(const char *path);
@@ -264,7 +263,21 @@ pid_t __wrap_fork(void)
     return pid;
 }
 
-/* ECHILD is told only of a process that has ended, and is then true: its status is gone. */
+/* ECHILD is true: the status is gone. */
+pid_t __real_waitpid(pid_t pid, int *status, int options);
+pid_t __wrap_waitpid(pid_t pid, int *status, int options);
+pid_t __wrap_waitpid(pid_t pid, int *status, int options)
+{
+    if (!fails("waitpid"))
+        return __real_waitpid(pid, status, options);
+    if (errno == ECHILD) {
+        __real_waitpid(pid, NULL, options);
+        errno = ECHILD;
+    }
+    return -1;
+}
+
+/* The same, of a process that has ended. */
 int __real_waitid(idtype_t type, id_t id, siginfo_t *info, int options);
 int __wrap_waitid(idtype_t type, id_t id, siginfo_t *info, int options);
 int __wrap_waitid(idtype_t type, id_t id, siginfo_t *info, int options)

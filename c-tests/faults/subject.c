@@ -123,10 +123,11 @@ static bool is_restarted(void)
 static void step(const char *name, bool (*done)(void))
 {
     long limit = now_ms() + step_ms;
-    while (!done() && now_ms() < limit && !wait_is_over)
+    bool is_done;
+    while (!(is_done = done()) && now_ms() < limit && !wait_is_over)
         pause_ms(2);
     cluster_stats_t now = stats();
-    say("step %s %s active %u restarts %llu\n", name, done() ? "ok" : "late", now.active_workers, (unsigned long long)now.total_restarts);
+    say("step %s %s active %u restarts %llu\n", name, is_done ? "ok" : "late", now.active_workers, (unsigned long long)now.total_restarts);
 }
 
 static void *events(void *unused)

@@ -32,8 +32,8 @@ pub enum Trouble {
         nth: u64,
         /// So often; 0: for ever.
         times: u64,
-        /// Another call that fails for ever, so that this one is reached at all.
-        behind: Option<(&'static str, i64)>,
+        /// What else fails, so that this is reached at all.
+        behind: Option<&'static str>,
     },
     /// The master is stopped (SIGSTOP) after so many milliseconds, for so many.
     Stopped {
@@ -52,7 +52,7 @@ impl Trouble {
         match self {
             Self::Fails { point, number, nth, times, behind } => {
                 let own = format!("{point}:{number}:{nth}:{times}");
-                behind.map_or(own.clone(), |(call, errno)| format!("{call}:{errno}:1:0,{own}"))
+                behind.map_or(own.clone(), |others| format!("{others},{own}"))
             }
             Self::None | Self::Stopped { .. } | Self::Storm => String::new(),
         }
@@ -102,8 +102,8 @@ pub fn cases(form: Form, passed: &Passed, random: &mut Rng) -> (Vec<Trouble>, Ve
     let known = |name: &str| POINTS.iter().any(|point| point.name == name);
     let unknown = passed.keys().filter(|name| !known(name)).cloned().collect();
     for point in POINTS {
-        // What is reached only behind another failure was not recorded: a worker is made a few times.
-        let behind_another = (point.behind.is_some()).then_some((5, 2));
+        // What is reached only behind another failure was not recorded.
+        let behind_another = point.behind.map(|(_, passed)| (passed, 0));
         let Some((all, init)) = passed.get(point.name).copied().or(behind_another) else { continue };
         for error in point.errors {
             cases.extend(of_error(form, point, error, (all, init), random));
@@ -116,8 +116,13 @@ pub fn cases(form: Form, passed: &Passed, random: &mut Rng) -> (Vec<Trouble>, Ve
 
 fn of_error(form: Form, point: &Point, error: &Error, passed: (u64, u64), random: &mut Rng) -> Vec<Trouble> {
     let (all, init) = passed;
-    let case =
-        |nth, times| Trouble::Fails { point: point.name, number: error.number, nth, times, behind: point.behind };
+    let case = |nth, times| Trouble::Fails {
+        point: point.name,
+        number: error.number,
+        nth,
+        times,
+        behind: point.behind.map(|(plan, _)| plan),
+    };
     let random_place = random.u64(1..=all.max(1));
     // A storm of failures that ends, of those that can only come singly in truth; others for ever.
     let long = if error.comes_singly { 1000 } else { 0 };
@@ -169,7 +174,7 @@ mod tests {
 
     #[test]
     fn plans_in_the_seams_words() {
-        let case = Trouble::Fails { point: "fork", number: 11, nth: 2, times: 1, behind: Some(("clone", 38)) };
+        let case = Trouble::Fails { point: "fork", number: 11, nth: 2, times: 1, behind: Some("clone:38:1:0") };
         assert_eq!(case.plan(), "clone:38:1:0,fork:11:2:1");
         assert!(case.is_passing());
     }
