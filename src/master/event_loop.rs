@@ -155,10 +155,7 @@ impl Master {
         let (kind, serial) = (token >> KIND_SHIFT, token & ((1 << KIND_SHIFT) - 1));
         match kind {
             WAKE => fd::acknowledge(self.wake.as_raw_fd()),
-            EXEC_REPORT => {
-                self.take_exec_report(serial);
-                true
-            }
+            EXEC_REPORT => self.take_exec_report(serial),
             CHANNEL => self.listen_to(serial, MESSAGES_AT_A_TIME),
             PIDFD => self.take_end(serial),
             _ => false,
@@ -192,9 +189,10 @@ impl Master {
         self.relay_refused();
     }
 
-    fn take_exec_report(&mut self, serial: u64) {
-        let Some(worker) = self.workers.get_mut(&serial) else { return };
-        let Some(report) = worker.exec_report.take() else { return };
+    /// Gives whether there was one.
+    fn take_exec_report(&mut self, serial: u64) -> bool {
+        let Some(worker) = self.workers.get_mut(&serial) else { return false };
+        let Some(report) = worker.exec_report.take() else { return false };
         self.epoll.remove(&report);
         let step = "running the program file";
         worker.start_error = spawn::read_exec_report(&report).map(|errno| spawn_error(step, errno));
@@ -203,13 +201,14 @@ impl Master {
             self.happened(Event::Executed(key));
         }
         // Otherwise its end follows, and is told as a failure to start.
+        true
     }
 
     /// Gives whether there was something to hear.
     fn listen_to(&mut self, serial: u64, at_most: usize) -> bool {
         for count in 0..at_most {
             let now = clock::monotonic();
-            let Some(worker) = self.workers.get_mut(&serial) else { return true };
+            let Some(worker) = self.workers.get_mut(&serial) else { return count > 0 };
             let key = worker.key;
             match worker.hear(now) {
                 Heard::Message(FromWorker::Listening(address), socket) => self.worker_listens(key, address, socket),
@@ -301,7 +300,7 @@ impl Master {
 
     /// Gives whether it has ended.
     fn take_end(&mut self, serial: u64) -> bool {
-        let Some(worker) = self.workers.get(&serial) else { return true };
+        let Some(worker) = self.workers.get(&serial) else { return false };
         let end = match worker.pidfd.peek() {
             Ok(Peek::Running) => return false,
             Ok(Peek::Ended(WaitStatus::Exited(code))) => End::Exited(code),
