@@ -4,6 +4,7 @@
 pub mod acts;
 pub mod answer;
 pub mod case;
+pub mod chaos;
 mod client;
 pub mod connection;
 pub mod engine;
