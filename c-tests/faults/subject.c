@@ -89,6 +89,7 @@ static bool is_served(void)
     int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     char byte = 'x';
     setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit); /* for connect, too */
     bool served = connect(connection, (struct sockaddr *)&name, sizeof name) == 0 && send(connection, &byte, 1, MSG_NOSIGNAL) == 1 &&
                   recv(connection, &byte, 1, 0) == 1;
     close(connection);
