@@ -289,3 +289,25 @@ pub(crate) fn are_alike(a: RawFd, b: RawFd, address: SocketAddr) -> bool {
     };
     kind(a) == kind(b)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn listeners_and_others_contract_7_3() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(listens(listener.as_raw_fd()), Listens::On(listener.local_addr().unwrap()));
+        let bound = open(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(listens(bound.as_raw_fd()), Listens::Not, "it does not listen");
+        assert_eq!(listens(super::super::fd::eventfd().unwrap().as_raw_fd()), Listens::Not, "no socket");
+        assert_eq!(listens(-1), Listens::Not);
+    }
+
+    #[test]
+    fn a_lack_of_memory_says_nothing_about_a_socket_contract_7_2() {
+        assert_eq!(not_or_unknown(libc::ENOTSOCK), Listens::Not);
+        assert_eq!(not_or_unknown(libc::ENOBUFS), Listens::Unknown(libc::ENOBUFS));
+    }
+}
