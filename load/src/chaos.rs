@@ -12,8 +12,11 @@ use crate::acts::{break_deploy, kill_any, mend_deploy, pause, send_request};
 use crate::scene::{HANDLED, Kill, Scene};
 use crate::server::{Said, counts};
 
+/// Something that happens to the cluster.
+type Trouble = fn(&mut Scene) -> Result<()>;
+
 /// What can happen; some of it more often.
-const TROUBLES: [(&str, fn(&mut Scene) -> Result<()>); 11] = [
+const TROUBLES: [(&str, Trouble); 11] = [
     ("kill", kill),
     ("kill", kill),
     ("kill", kill),
