@@ -1,6 +1,6 @@
 # What there is to do here; each line calls a script of scripts/, which say more. `make` alone lists them.
 
-.PHONY: help build demo test header lint install-tools soak zero-loss-20 simulate mutants
+.PHONY: help build demo test header lint install-tools soak zero-loss-20 simulate mutants faults chaos
 
 help:
 	@echo 'make build          the C library: target/release/libecewo_cluster.a and .so'
@@ -10,6 +10,8 @@ help:
 	@echo 'make zero-loss-20   the same in the short form, 20 times, on a busy machine'
 	@echo 'make simulate       a million histories of the core in a fake kernel (SEEDS=, or SEED= to see one)'
 	@echo 'make mutants        plant bugs in the core: the simulator has to find each'
+	@echo 'make faults         every system call of a master fails, at every place; minutes (SEED= to repeat)'
+	@echo 'make chaos          random troubles under load, for SECONDS (60); KILLS=10000: only kills; SEED= to repeat'
 	@echo 'make header         write include/ecewo-cluster.h anew from src/ffi'
 	@echo 'make lint           rustfmt, clippy and shellcheck; warnings are errors'
 	@echo 'make install-tools  what the tests need, with the package manager of the system'
@@ -31,3 +33,9 @@ simulate:
 
 mutants:
 	@scripts/mutants
+
+faults:
+	@scripts/test-faults --full $(if $(SEED),--seed $(SEED))
+
+chaos:
+	@scripts/test-chaos --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS))

@@ -230,6 +230,10 @@ static void read_options(struct zl_options *options, int argc, char **argv)
             options->connection_header = yes(value);
         else if (IS("respawn"))
             options->respawn = yes(value);
+        else if (IS("respawn-delay"))
+            options->respawn_delay_ms = (uint32_t)atoi(value);
+        else if (IS("crash-window"))
+            options->crash_window_sec = (uint32_t)atoi(value);
         else if (IS("http10"))
             options->http10 = yes(value);
         else if (IS("multi"))
@@ -269,7 +273,9 @@ int main(int argc, char **argv)
                         .port = options.port,
                         .respawn = options.respawn,
                         .shutdown_timeout_ms = options.shutdown_ms,
-                        .respawn_max_crashes = 200,
+                        .worker_respawn_delay_ms = options.respawn_delay_ms,
+                        .respawn_window_sec = options.crash_window_sec,
+                        .respawn_max_crashes = 250,
                         .on_start = on_start,
                         .on_exit = on_exit_of };
     if (cluster_init(&cluster, argc, argv)) {

@@ -29,6 +29,7 @@ struct zl_options {
     uint16_t port;                                       /* port=N */
     uint8_t workers;                                     /* workers=N */
     uint32_t shutdown_ms;                                /* shutdown=MS */
+    uint32_t respawn_delay_ms, crash_window_sec; /* respawn-delay=MS, crash-window=S; 0: the library's */
     enum zl_sigterm sigterm;                             /* sigterm=drain|drain-shutdown|die */
     enum zl_write write;                                 /* write=write|writev|send|sendmsg */
     bool reuseport, accept4, connection_header, respawn; /* reuseport=yes|no, ...; all yes unless told otherwise */

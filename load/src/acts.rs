@@ -31,15 +31,35 @@ pub fn perform(scene: &mut Scene) -> Result<()> {
         Act::HungOldWorker => hung_old_worker(scene)?,
         Act::OperatorTerm => operator_term(scene)?,
         Act::FailedDeploys => failed_deploys(scene, &["missing", "not-executable", "exit", "crash"])?,
+        Act::Chaos => crate::chaos::chaos(scene)?,
+        Act::ManyKills => crate::chaos::many_kills(scene)?,
         Act::HangingDeploys => failed_deploys(scene, &["hang", "elsewhere"])?,
     }
     // Whoever waits for an answer still gets one now, or never.
     pause(50, 100);
     scene.stop_clients()?;
-    scene.shut_down()
+    match scene.case.act {
+        Act::Chaos | Act::ManyKills => crate::chaos::requests_add_up(scene)?,
+        Act::Restarts
+        | Act::Storm
+        | Act::Kill
+        | Act::KillQueued
+        | Act::CrashInRestart
+        | Act::RestartInCrash
+        | Act::ShutdownInRestart
+        | Act::HungOldWorker
+        | Act::OperatorTerm
+        | Act::FailedDeploys
+        | Act::HangingDeploys => {}
+    }
+    let port = scene.server.port;
+    scene.shut_down()?;
+    let left = crate::chaos::listening_sockets(port)?;
+    ensure!(left == 0, "{left} sockets listen on the port of a cluster that has ended");
+    Ok(())
 }
 
-fn pause(from_ms: u64, to_ms: u64) {
+pub(crate) fn pause(from_ms: u64, to_ms: u64) {
     std::thread::sleep(Duration::from_micros(fastrand::u64(from_ms * 1000..=to_ms * 1000)));
 }
 
@@ -96,7 +116,7 @@ fn kill(scene: &mut Scene) -> Result<()> {
 }
 
 /// A request on a connection of its own, written and not waited for.
-fn send_request(scene: &Scene, path: &str, id: u64) -> Result<TcpStream> {
+pub(crate) fn send_request(scene: &Scene, path: &str, id: u64) -> Result<TcpStream> {
     let address = *scene.targets().addresses.first().context("no address")?;
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -130,7 +150,7 @@ fn kill_queued(scene: &mut Scene) -> Result<()> {
 }
 
 /// Kills some process of the server that is not the master, if there is one that lives.
-fn kill_any(scene: &mut Scene) {
+pub(crate) fn kill_any(scene: &mut Scene) {
     let mut ours = scene.server.ours();
     let master = scene.server.pid().as_raw() as u32;
     ours.retain(|pid| *pid != master);
@@ -270,7 +290,7 @@ fn count_errors(scene: &Scene) -> usize {
     scene.server.complaints().matches("[ERROR]").count()
 }
 
-fn break_deploy(scene: &Scene, mode: &str, program: &Path) -> Result<()> {
+pub(crate) fn break_deploy(scene: &Scene, mode: &str, program: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     match mode {
         "missing" => std::fs::rename(program, program.with_extension("away"))?,
@@ -280,7 +300,7 @@ fn break_deploy(scene: &Scene, mode: &str, program: &Path) -> Result<()> {
     Ok(())
 }
 
-fn mend_deploy(scene: &Scene, mode: &str, program: &Path) -> Result<()> {
+pub(crate) fn mend_deploy(scene: &Scene, mode: &str, program: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     match mode {
         "missing" => std::fs::rename(program.with_extension("away"), program)?,

@@ -27,6 +27,10 @@ pub enum Act {
     FailedDeploys,
     /// Deploys that fail by the time limit: more than 10 s each.
     HangingDeploys,
+    /// Kills, stops, hangs, restarts and broken deploys at random.
+    Chaos,
+    /// Kills, as fast as the workers come back.
+    ManyKills,
 }
 
 /// One case.
@@ -163,6 +167,11 @@ fn troubles() -> Vec<Case> {
         },
         case("operator-term", Act::OperatorTerm, &quick, "SIGTERM to one worker, which drains itself"),
         case("deploy-fails", Act::FailedDeploys, &quick, "missing, not executable, exits, crashes"),
+        Case {
+            shutdown_ms: 1000,
+            ..case("chaos", Act::Chaos, &quick, "kills, stops, hangs, restarts, broken deploys at random")
+        },
+        case("many-kills", Act::ManyKills, &[(New, 4), (Busy, 4)], "kills, as fast as the workers come back"),
         case("deploy-hangs", Act::HangingDeploys, &quick, "hangs before it listens, listens elsewhere"),
     ]
 }

@@ -4,9 +4,11 @@
 pub mod acts;
 pub mod answer;
 pub mod case;
+pub mod chaos;
 mod client;
 pub mod connection;
 pub mod engine;
+pub mod faults;
 mod opaque;
 mod opaque_ends;
 pub mod outcome;

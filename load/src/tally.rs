@@ -21,7 +21,7 @@ pub struct Retried {
 }
 
 /// So many lost and so many repeated requests are kept with their details; all are counted.
-const KEPT: usize = 500;
+const KEPT: usize = 50_000;
 
 /// A connection of another protocol that ended.
 #[derive(Debug, Clone, Copy)]

@@ -20,7 +20,7 @@ impl Master {
     fn try_spawn(&mut self, key: ProcessKey, image: Image) -> Result<(), LaunchError> {
         let launched = self.launcher.launch(key, image, self.keeper.of_slot(key.slot()))?;
         let child = launched.child;
-        let worker = Worker {
+        let mut worker = Worker {
             key,
             pid: child.pid,
             target: targets::add(child.pidfd.as_raw_fd()),
@@ -31,11 +31,14 @@ impl Master {
             release: launched.release,
             start_time: i64::try_from(clock::calendar().as_secs()).unwrap_or(0),
             allowance: Allowance::new(clock::monotonic()),
+            is_unkept_told: false,
         };
         let watched = self.watch(&worker);
         if watched.is_err() {
-            // A process that cannot be watched must not live; it is reaped with the others.
+            // A process that cannot be watched must not live; it is reaped with the others. Should it not be killed (it has
+            // another user already), it ends for want of a channel.
             let _ = pidfd::send(worker.pidfd.as_raw_fd(), libc::SIGKILL);
+            worker.channel = None;
             targets::remove(worker.target);
             self.ended.push(worker);
         } else {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use super::keeper::{Kept, NotAListener};
+use super::keeper::{Kept, NotKept};
 use super::targets::TargetId;
 use super::worker::{Heard, Worker};
 use super::{Master, notices, requests, targets};
@@ -32,6 +32,8 @@ const LAST_MESSAGES: usize = 512;
 const BLIND_PERIOD: Duration = Duration::from_millis(100);
 /// How often a master looks for orphans that nothing tells it of.
 const ORPHAN_PERIOD: Duration = Duration::from_secs(1);
+/// How long a master waits at most that was woken for nothing: it cannot get what it was told of, for want of memory perhaps.
+const LONGEST_REST: Duration = Duration::from_millis(100);
 /// How soon an ended worker is looked at again that could not be reaped because somebody was signalling.
 const REAP_RETRY: Duration = Duration::from_millis(1);
 
@@ -113,9 +115,9 @@ impl Master {
         self.take_requests();
         tokens.sort_unstable();
         let is_all = tokens.len() < epoll::BATCH;
-        for token in tokens {
-            self.take_news(token);
-        }
+        let is_woken = !tokens.is_empty();
+        let is_fruitful = tokens.into_iter().fold(false, |fruit, token| self.take_news(token) | fruit);
+        self.rest(is_woken && !is_fruitful);
         if is_deaf || (is_interrupted && own_pid() == 1) {
             // It may have been by SIGCHLD, whose handler is the program's own by now; or that came to another thread.
             self.reap_strangers();
@@ -135,14 +137,28 @@ impl Master {
         self.workers.values().map(|worker| token(PIDFD, worker.key)).collect()
     }
 
-    fn take_news(&mut self, token: u64) {
+    /// What could not be taken is announced again at once: without a rest, the master would spin (contract 7.2).
+    fn rest(&mut self, is_in_vain: bool) {
+        if !is_in_vain {
+            self.in_vain = 0;
+            return;
+        }
+        // It happens now and then that there is nothing after all.
+        if self.in_vain > 1 {
+            std::thread::sleep(LONGEST_REST.min(Duration::from_millis(1 << self.in_vain.min(7))));
+        }
+        self.in_vain = self.in_vain.saturating_add(1);
+    }
+
+    /// Gives whether there was something.
+    fn take_news(&mut self, token: u64) -> bool {
         let (kind, serial) = (token >> KIND_SHIFT, token & ((1 << KIND_SHIFT) - 1));
         match kind {
             WAKE => fd::acknowledge(self.wake.as_raw_fd()),
             EXEC_REPORT => self.take_exec_report(serial),
             CHANNEL => self.listen_to(serial, MESSAGES_AT_A_TIME),
             PIDFD => self.take_end(serial),
-            _ => {}
+            _ => false,
         }
     }
 
@@ -173,9 +189,10 @@ impl Master {
         self.relay_refused();
     }
 
-    fn take_exec_report(&mut self, serial: u64) {
-        let Some(worker) = self.workers.get_mut(&serial) else { return };
-        let Some(report) = worker.exec_report.take() else { return };
+    /// Gives whether there was one.
+    fn take_exec_report(&mut self, serial: u64) -> bool {
+        let Some(worker) = self.workers.get_mut(&serial) else { return false };
+        let Some(report) = worker.exec_report.take() else { return false };
         self.epoll.remove(&report);
         let step = "running the program file";
         worker.start_error = spawn::read_exec_report(&report).map(|errno| spawn_error(step, errno));
@@ -184,28 +201,33 @@ impl Master {
             self.happened(Event::Executed(key));
         }
         // Otherwise its end follows, and is told as a failure to start.
+        true
     }
 
-    fn listen_to(&mut self, serial: u64, at_most: usize) {
-        for _ in 0..at_most {
+    /// Gives whether there was something to hear.
+    fn listen_to(&mut self, serial: u64, at_most: usize) -> bool {
+        for count in 0..at_most {
             let now = clock::monotonic();
-            let Some(worker) = self.workers.get_mut(&serial) else { return };
+            let Some(worker) = self.workers.get_mut(&serial) else { return count > 0 };
             let key = worker.key;
             match worker.hear(now) {
-                Heard::Message(FromWorker::Listening(address), Some(socket)) => {
-                    self.worker_listens(key, address, socket)
-                }
+                Heard::Message(FromWorker::Listening(address), socket) => self.worker_listens(key, address, socket),
                 Heard::Message(message, _) => self.worker_says(key, message),
                 Heard::Noise => {}
-                Heard::Nothing => return,
+                Heard::Nothing => return count > 0,
                 Heard::Closed => {
                     self.close_channel(serial);
                     // It cannot say so any more.
-                    return self.happened(Event::Drained(key));
+                    self.happened(Event::Drained(key));
+                    return true;
                 }
-                Heard::Broken(what) => return self.channel_broken(key, what),
+                Heard::Broken(what) => {
+                    self.channel_broken(key, what);
+                    return true;
+                }
             }
         }
+        true
     }
 
     fn channel_broken(&mut self, key: ProcessKey, what: &str) {
@@ -217,10 +239,34 @@ impl Master {
         self.happened(Event::ChannelBroken(key));
     }
 
-    fn worker_listens(&mut self, key: ProcessKey, address: SocketAddr, socket: OwnedFd) {
-        match self.keeper.keep(key, address, socket) {
-            Ok(()) => self.worker_says(key, FromWorker::Listening(address)),
-            Err(NotAListener) => self.channel_broken(key, "a descriptor that is no listening socket"),
+    fn worker_listens(&mut self, key: ProcessKey, address: SocketAddr, socket: Option<OwnedFd>) {
+        let kept = match socket {
+            Some(socket) => self.keeper.keep(key, address, socket),
+            // The kernel gives away a message without its descriptor where this process has no room for one more.
+            None if self.launcher.hands_over() => Err(NotKept::Refused(libc::EMFILE)),
+            None => Ok(()),
+        };
+        match kept {
+            Ok(()) => {}
+            Err(NotKept::NotAListener) => {
+                return self.channel_broken(key, "a descriptor that is no listening socket");
+            }
+            Err(NotKept::Refused(errno)) => {
+                self.cannot_keep(key, address, format_args!("{}", std::io::Error::from_raw_os_error(errno)));
+            }
+            Err(NotKept::TooMany) => self.cannot_keep(key, address, format_args!("it has too many of them")),
+        }
+        self.worker_says(key, FromWorker::Listening(address));
+    }
+
+    /// It serves all the same; but what waits in that socket's queue when it ends is lost. Said once for each process.
+    fn cannot_keep(&mut self, key: ProcessKey, address: SocketAddr, why: std::fmt::Arguments<'_>) {
+        let Some(worker) = self.workers.get_mut(&key.serial()) else { return };
+        if !std::mem::replace(&mut worker.is_unkept_told, true) {
+            log::warning!(
+                "Worker {} listens on {address}, and the master cannot keep that socket: {why}. Connections that wait there when the worker ends are lost",
+                key.slot()
+            );
         }
     }
 
@@ -252,10 +298,11 @@ impl Master {
         }
     }
 
-    fn take_end(&mut self, serial: u64) {
-        let Some(worker) = self.workers.get(&serial) else { return };
+    /// Gives whether it has ended.
+    fn take_end(&mut self, serial: u64) -> bool {
+        let Some(worker) = self.workers.get(&serial) else { return false };
         let end = match worker.pidfd.peek() {
-            Ok(Peek::Running) => return,
+            Ok(Peek::Running) => return false,
             Ok(Peek::Ended(WaitStatus::Exited(code))) => End::Exited(code),
             Ok(Peek::Ended(WaitStatus::Killed(signal))) => End::Killed(signal),
             Ok(Peek::Lost) | Err(_) => End::Lost,
@@ -264,7 +311,7 @@ impl Master {
         self.take_exec_report(serial);
         self.listen_to(serial, LAST_MESSAGES);
         self.close_channel(serial);
-        let Some(worker) = self.workers.remove(&serial) else { return };
+        let Some(worker) = self.workers.remove(&serial) else { return true };
         self.epoll.remove(&worker.pidfd);
         targets::remove(worker.target);
         self.keeper.forget_user(worker.key);
@@ -278,6 +325,7 @@ impl Master {
         if own_pid() == 1 {
             self.reap_strangers();
         }
+        true
     }
 
     pub(super) fn reap_ended(&mut self) {

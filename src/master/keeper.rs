@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::core::{ProcessKey, Released};
+use crate::sys::errno;
 use crate::sys::fd::{self, FileIdentity};
-use crate::sys::tcp;
+use crate::sys::tcp::{self, Listens};
 use crate::wire::ListenerId;
 
 /// Most sockets that are kept for one slot. All of them have to fit into a new worker's channel before it runs.
@@ -31,15 +32,22 @@ pub(crate) struct Keeper {
     slots: BTreeMap<u8, Vec<Kept>>,
 }
 
-/// What is wrong with a socket that a worker wants to be kept.
+/// Why a socket is not kept that a worker listens on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotAListener;
+pub(crate) enum NotKept {
+    /// It is no such socket.
+    NotAListener,
+    /// The master lacks what it takes; the errno.
+    Refused(i32),
+    /// The slot has so many already.
+    TooMany,
+}
 
 impl Keeper {
     /// Keeps a socket that a worker listens on, unless it is kept already.
-    pub(crate) fn keep(&mut self, key: ProcessKey, address: SocketAddr, socket: OwnedFd) -> Result<(), NotAListener> {
-        let id =
-            FileIdentity::of(socket.as_raw_fd()).map(|identity| ListenerId(identity.inode())).ok_or(NotAListener)?;
+    pub(crate) fn keep(&mut self, key: ProcessKey, address: SocketAddr, socket: OwnedFd) -> Result<(), NotKept> {
+        let identity = FileIdentity::of(socket.as_raw_fd()).ok_or_else(|| NotKept::Refused(errno()))?;
+        let id = ListenerId(identity.inode());
         let kept = self.slots.entry(key.slot()).or_default();
         if let Some(known) = kept.iter_mut().find(|known| known.id == id) {
             // It may say so as often as it likes (contract 7.3).
@@ -48,15 +56,17 @@ impl Keeper {
             }
             return Ok(());
         }
-        if !tcp::is_listener(socket.as_raw_fd()) || tcp::local_address(socket.as_raw_fd()) != Some(address) {
-            return Err(NotAListener);
+        match tcp::listens(socket.as_raw_fd()) {
+            Listens::On(found) if found == address => {}
+            Listens::On(_) | Listens::Not => return Err(NotKept::NotAListener),
+            Listens::Unknown(errno) => return Err(NotKept::Refused(errno)),
         }
-        if kept.len() < MOST_PER_SLOT {
-            // Not one of stdin, stdout and stderr, should the program have closed those.
-            if let Ok(socket) = fd::above_stdio(socket) {
-                kept.push(Kept { address, socket, id, brought_by: key, users: vec![key] });
-            }
+        if kept.len() >= MOST_PER_SLOT {
+            return Err(NotKept::TooMany);
         }
+        // Not one of stdin, stdout and stderr, should the program have closed those.
+        let socket = fd::above_stdio(socket).map_err(|error| NotKept::Refused(error.raw_os_error().unwrap_or(0)))?;
+        kept.push(Kept { address, socket, id, brought_by: key, users: vec![key] });
         Ok(())
     }
 
@@ -172,13 +182,13 @@ mod tests {
         let mut keeper = Keeper::default();
         let (address, socket) = listener();
         let elsewhere = "127.0.0.1:1".parse().unwrap();
-        assert_eq!(keeper.keep(key(1), elsewhere, socket), Err(NotAListener), "another address");
+        assert_eq!(keeper.keep(key(1), elsewhere, socket), Err(NotKept::NotAListener), "another address");
         let event = fd::eventfd().unwrap();
-        assert_eq!(keeper.keep(key(1), address, event), Err(NotAListener), "no socket");
+        assert_eq!(keeper.keep(key(1), address, event), Err(NotKept::NotAListener), "no socket");
         let unheard = tcp::open(address).unwrap();
         tcp::bind(&unheard, "127.0.0.1:0".parse().unwrap()).unwrap();
         let bound = tcp::local_address(unheard.as_raw_fd()).unwrap();
-        assert_eq!(keeper.keep(key(1), bound, unheard), Err(NotAListener), "bound, but it does not listen");
+        assert_eq!(keeper.keep(key(1), bound, unheard), Err(NotKept::NotAListener), "bound, but it does not listen");
     }
 
     #[test]

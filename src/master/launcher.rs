@@ -103,6 +103,11 @@ impl Launcher {
         &self.program_path
     }
 
+    /// Whether listening sockets are kept (contract 6.6).
+    pub(crate) fn hands_over(&self) -> bool {
+        self.welcome.handoff
+    }
+
     /// Makes a process for a slot.
     pub(crate) fn launch(&self, key: ProcessKey, image: Image, listeners: &[Kept]) -> Result<Launched, LaunchError> {
         let release = match image {
@@ -153,8 +158,11 @@ impl Launcher {
         let pidfd = self.own_pidfd.as_ref().map(AsRawFd::as_raw_fd);
         send(FromMaster::Welcome(Welcome { id, listeners, ..self.welcome }), pidfd)?;
         for kept in kept {
-            // One that cannot be sent (the channel is full, too many descriptors are in flight) is opened anew by the program.
-            let _ = send(FromMaster::Adopt(kept.address), Some(kept.socket.as_raw_fd()));
+            // One that cannot be sent (the channel is full, too many descriptors are in flight) is opened anew by the program. So
+            // many messages were announced: without one in its place, the worker would take a later one for it.
+            send(FromMaster::Adopt(kept.address), Some(kept.socket.as_raw_fd()))
+                .or_else(|_| send(FromMaster::Adopt(kept.address), None))
+                .unwrap_or(());
         }
         Ok(())
     }

@@ -55,6 +55,8 @@ pub(crate) struct Master {
     interrupts: u32,
     /// Whether waiting has failed.
     is_blind: bool,
+    /// How often in a row a wait has told of something that could not be taken.
+    in_vain: u32,
     /// When each slot's latest process was started, in seconds since 1970.
     start_times: HashMap<u8, i64>,
     port: u16,

@@ -94,6 +94,7 @@ impl Master {
             handled: SignalSet::of(&taken_signals()),
             interrupts: 0,
             is_blind: false,
+            in_vain: 0,
             start_times: HashMap::new(),
             pid: process::own_pid(),
             borrowed,
@@ -146,7 +147,8 @@ impl Drop for Master {
         while !targets::is_quiet() {
             std::thread::yield_now();
         }
-        self.reap_ended();
+        // One that has just been killed, since it could not be watched, may need a moment.
+        self.ended.drain(..).for_each(|worker| worker.pidfd.wait_for_end());
     }
 }
 

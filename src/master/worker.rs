@@ -28,6 +28,8 @@ pub(crate) struct Worker {
     /// Seconds since 1970.
     pub(crate) start_time: i64,
     pub(crate) allowance: Allowance,
+    /// Whether it was said that a socket of its cannot be kept.
+    pub(crate) is_unkept_told: bool,
 }
 
 /// What a look at a channel brings.

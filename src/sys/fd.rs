@@ -52,11 +52,11 @@ pub(crate) fn notify(eventfd: RawFd) {
     unsafe { libc::syscall(libc::SYS_write, eventfd, &raw const one, size_of::<u64>()) };
 }
 
-/// Makes an eventfd unreadable again.
-pub(crate) fn acknowledge(eventfd: RawFd) {
+/// Makes an eventfd unreadable again. Gives whether it was readable.
+pub(crate) fn acknowledge(eventfd: RawFd) -> bool {
     let mut count: u64 = 0;
     // SAFETY: the buffer is eight writable bytes; the descriptor never blocks.
-    unsafe { libc::read(eventfd, (&raw mut count).cast(), size_of::<u64>()) };
+    unsafe { libc::read(eventfd, (&raw mut count).cast(), size_of::<u64>()) > 0 }
 }
 
 /// What tells one open file from another, whatever its number: device and inode. Signal-safe.

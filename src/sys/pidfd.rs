@@ -46,6 +46,12 @@ impl PidFd {
         self.wait(libc::WEXITED | libc::WNOHANG)
     }
 
+    /// Waits for the process's end, and removes the zombie.
+    pub(crate) fn wait_for_end(&self) {
+        // If it is not our child any more, there is nothing to wait for.
+        let _ = self.wait(libc::WEXITED);
+    }
+
     fn wait(&self, options: libc::c_int) -> io::Result<Peek> {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
         let id = libc::id_t::try_from(self.0.as_raw_fd()).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;

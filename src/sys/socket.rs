@@ -101,9 +101,15 @@ pub(crate) fn send(socket: RawFd, message: &[u8], descriptor: Option<RawFd>) -> 
             libc::CMSG_DATA(first).cast::<RawFd>().write_unaligned(descriptor);
         }
     }
-    // SAFETY: every pointer of the header is valid for its length during the call.
-    let result = unsafe { libc::sendmsg(socket, &raw const header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
-    if result >= 0 { Ok(()) } else { Err(super::errno()) }
+    loop {
+        // SAFETY: every pointer of the header is valid for its length during the call.
+        let result = unsafe { libc::sendmsg(socket, &raw const header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+        match super::errno() {
+            _ if result >= 0 => return Ok(()),
+            libc::EINTR => {}
+            errno => return Err(errno),
+        }
+    }
 }
 
 /// Aligned as control messages must be.

@@ -106,7 +106,7 @@ fn parent(pid: Pid, pidfd: io::Result<PidFd>) -> io::Result<Cloned> {
         // SAFETY: numbers only; the child is ours and not reaped yet.
         unsafe {
             libc::kill(pid.raw(), libc::SIGKILL);
-            libc::waitpid(pid.raw(), std::ptr::null_mut(), 0);
+            while libc::waitpid(pid.raw(), std::ptr::null_mut(), 0) == -1 && errno() == libc::EINTR {}
         }
     })
 }
@@ -131,15 +131,17 @@ fn become_program(
             // Where that is not permitted any more, the program runs where the master is: better than not at all.
             libc::fchdir(directory.as_raw_fd());
         }
-        libc::fcntl(command.inherited.as_raw_fd(), libc::F_SETFD, 0);
-        libc::syscall(
-            libc::SYS_execveat,
-            command.image.as_raw_fd(),
-            c"".as_ptr(),
-            arguments.as_ptr(),
-            environment.as_ptr(),
-            libc::AT_EMPTY_PATH,
-        );
+        // Without its channel it would be no worker.
+        if libc::fcntl(command.inherited.as_raw_fd(), libc::F_SETFD, 0) == 0 {
+            libc::syscall(
+                libc::SYS_execveat,
+                command.image.as_raw_fd(),
+                c"".as_ptr(),
+                arguments.as_ptr(),
+                environment.as_ptr(),
+                libc::AT_EMPTY_PATH,
+            );
+        }
         let error = errno();
         libc::write(report, (&raw const error).cast(), size_of::<i32>());
     }

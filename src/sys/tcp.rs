@@ -11,11 +11,16 @@ use nix::sys::socket as calls;
 
 /// An integer socket option; `None` if the descriptor has no such thing.
 pub(crate) fn option(socket: RawFd, level: i32, name: i32) -> Option<i32> {
+    ask_option(socket, level, name).ok()
+}
+
+/// The same; the error is an errno.
+fn ask_option(socket: RawFd, level: i32, name: i32) -> Result<i32, i32> {
     let mut value: i32 = 0;
     let mut length = size_of::<i32>() as libc::socklen_t;
     // SAFETY: `value` and `length` are valid for writes.
     let result = unsafe { libc::getsockopt(socket, level, name, (&raw mut value).cast(), &raw mut length) };
-    (result == 0).then_some(value)
+    if result == 0 { Ok(value) } else { Err(super::errno()) }
 }
 
 /// Whether the descriptor is an IPv4 or IPv6 TCP socket (plain, or multipath).
@@ -28,6 +33,35 @@ pub(crate) fn is_tcp(socket: RawFd) -> bool {
 /// Whether the descriptor is a TCP socket that listens.
 pub(crate) fn is_listener(socket: RawFd) -> bool {
     is_tcp(socket) && option(socket, libc::SOL_SOCKET, libc::SO_ACCEPTCONN) == Some(1)
+}
+
+/// What a look at a descriptor says that is said to be a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listens {
+    On(SocketAddr),
+    /// It is none, or has no address.
+    Not,
+    /// It may be one: the kernel has no memory to tell, or a sandbox does not let it; the errno.
+    Unknown(i32),
+}
+
+/// Looks whether a descriptor is a TCP socket that listens, and where.
+pub(crate) fn listens(socket: RawFd) -> Listens {
+    let options = [libc::SO_DOMAIN, libc::SO_PROTOCOL, libc::SO_ACCEPTCONN];
+    let refused = options.iter().find_map(|name| ask_option(socket, libc::SOL_SOCKET, *name).err());
+    match refused {
+        Some(errno) => not_or_unknown(errno),
+        None if is_listener(socket) => {
+            local_address(socket).map_or_else(|| not_or_unknown(super::errno()), Listens::On)
+        }
+        None => Listens::Not,
+    }
+}
+
+/// These are told of what is no such socket.
+fn not_or_unknown(errno: i32) -> Listens {
+    let is_answer = [libc::EBADF, libc::ENOTSOCK, libc::ENOPROTOOPT, libc::EOPNOTSUPP].contains(&errno);
+    if is_answer { Listens::Not } else { Listens::Unknown(errno) }
 }
 
 /// Sets an option of SOL_SOCKET that is on or off.
@@ -254,4 +288,26 @@ pub(crate) fn are_alike(a: RawFd, b: RawFd, address: SocketAddr) -> bool {
         (of(libc::SO_DOMAIN), of(libc::SO_PROTOCOL), only_v6)
     };
     kind(a) == kind(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn listeners_and_others_contract_7_3() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(listens(listener.as_raw_fd()), Listens::On(listener.local_addr().unwrap()));
+        let bound = open(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(listens(bound.as_raw_fd()), Listens::Not, "it does not listen");
+        assert_eq!(listens(super::super::fd::eventfd().unwrap().as_raw_fd()), Listens::Not, "no socket");
+        assert_eq!(listens(-1), Listens::Not);
+    }
+
+    #[test]
+    fn a_lack_of_memory_says_nothing_about_a_socket_contract_7_2() {
+        assert_eq!(not_or_unknown(libc::ENOTSOCK), Listens::Not);
+        assert_eq!(not_or_unknown(libc::ENOBUFS), Listens::Unknown(libc::ENOBUFS));
+    }
 }

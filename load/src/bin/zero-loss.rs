@@ -17,6 +17,7 @@ Starts the clustered program PATH, lets clients work, causes restarts and crashe
   --workers N       workers of the cluster (2)
   --restarts N      at most so many restarts (10)
   --seconds S       and at most for so long, but at least 3 restarts (60)
+  --seed N          of the cases that are random
   --allow-retries   retries are only counted
   --list            lists the cases
 ";
@@ -52,6 +53,7 @@ fn run() -> Result<bool> {
             "--workers" => setting.workers = value()?.parse()?,
             "--restarts" => setting.restarts = value()?.parse()?,
             "--seconds" => setting.seconds = value()?.parse()?,
+            "--seed" => fastrand::seed(value()?.parse()?),
             "--allow-retries" => setting.allow_retries = true,
             "--list" => {
                 case::all().iter().for_each(|case| println!("{:20} {}", case.name, case.about));
