@@ -175,14 +175,12 @@ impl World {
         let released = self.take_released(what);
         for socket in &released {
             self.check_release(what, *socket);
-            let slot = self.sockets[*socket].slot;
-            let is_slot_free =
-                !self.processes.iter().any(|process| process.key.slot() == slot && self.is_known(process));
-            let is_inherited = match what {
-                Released::Everything => false,
-                Released::Slot(_) => is_slot_free,
-                Released::One(..) | Released::NotAdoptedBy(_) | Released::BroughtBy(_) => true,
-            };
+            let core = &self.driver.core;
+            let is_used = |process: &kernel::Process| self.is_known(process) && core.may_yet_use(what, process.key);
+            let is_used = self.processes.iter().any(is_used);
+            let is_inherited = what != Released::Everything && !is_used;
+            // It is with the one that may listen there yet.
+            self.sockets[*socket].may_lose |= is_used;
             if is_inherited {
                 self.bequeath(what, *socket);
             }
