@@ -76,6 +76,18 @@ impl Supervisor {
         }
     }
 
+    /// Whether this process may have been given what is released now, before it came to be, and listen on it yet: then
+    /// nothing may be done to the socket.
+    pub(crate) fn may_yet_use(&self, what: Released, process: ProcessKey) -> bool {
+        let worker = |id| self.slots.get(&id).and_then(Slot::worker).map(|worker| worker.key);
+        match what {
+            Released::Everything => false,
+            Released::Slot(id) => process.slot() == id,
+            Released::One(id, _) => process.slot() == id && worker(id).is_none_or(|worker| process > worker),
+            Released::NotAdoptedBy(key) | Released::BroughtBy(key) => process.slot() == key.slot() && process > key,
+        }
+    }
+
     pub(super) fn adoption_tick(&mut self, id: u8) {
         let now = self.now;
         let Some(worker) = self.slots.get_mut(&id).and_then(|slot| slot.occupancy.process_mut()) else { return };

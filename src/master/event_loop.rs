@@ -375,9 +375,8 @@ impl Master {
             // Nobody is to serve any more.
             Released::Everything => None,
         };
-        // A process that has bound a socket and does not listen yet would be deaf to newcomers for good.
-        let may_be_bound = |slot| self.workers.values().any(|worker| worker.key.slot() == slot);
-        let is_free = |slot: &u8| !matches!(what, Released::Slot(_)) || !may_be_bound(*slot);
+        // A process that has been given a socket and does not listen yet would be deaf to newcomers for good.
+        let is_free = |_: &u8| !self.workers.values().any(|worker| self.core.may_yet_use(what, worker.key));
         if let Some(slot) = slot.filter(is_free) {
             released.into_iter().for_each(|kept| self.bequeath(what, slot, kept));
         }

@@ -474,3 +474,19 @@ fn a_successor_that_ends_late_is_the_last_that_is_waited_for_contract_6_1() {
     assert_eq!(releases(&it.pass(ms(2400))), [], "the 5 s are over, but it may come to listen");
     assert_eq!(releases(&it.crash(0)), [Released::Slot(0)]);
 }
+
+#[test]
+fn what_a_replacement_may_yet_listen_on_is_left_alone_contract_6_1() {
+    let mut it = Driver::started(Settings { handoff: true, ..settings(2) });
+    let (old, other) = (it.worker(0), it.worker(1));
+    it.restart();
+    let new = it.latest(0);
+    it.join(new);
+    let one = Released::One(0, ListenerId(0));
+    assert!(it.core.may_yet_use(one, new), "it was given that when it was made");
+    assert!(!it.core.may_yet_use(one, old) && !it.core.may_yet_use(one, other), "the one that has closed it");
+    it.happens(Event::Listening(new, home()));
+    assert!(!it.core.may_yet_use(one, new), "it is the worker now");
+    assert!(!it.core.may_yet_use(Released::NotAdoptedBy(new), old), "on its way out");
+    assert!(it.core.may_yet_use(Released::NotAdoptedBy(old), new) && it.core.may_yet_use(Released::Slot(0), new));
+}

@@ -70,6 +70,7 @@ impl Queues {
 
     pub(super) fn ready(&mut self, now: Time, key: ProcessKey) {
         self.ready_at.insert(key, now);
+        self.unready_since.remove(&key.slot());
     }
 
     pub(super) fn check_release(&mut self, now: Time, what: Released, live: &Live, core: &Supervisor) {
