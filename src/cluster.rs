@@ -1,8 +1,6 @@
 //! The Rust interface: what a program tells a cluster, and what part it gets.
 
 use std::ffi::{CString, OsString};
-use std::io;
-use std::net::{TcpListener, ToSocketAddrs};
 use std::num::{NonZeroU8, NonZeroU16};
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
@@ -16,6 +14,7 @@ use crate::error::Error;
 use crate::handoff;
 use crate::master::{self, Callbacks};
 use crate::role;
+use crate::serving::Worker;
 use crate::sys::cpu;
 use crate::worker::{self as worker_side, Standing};
 
@@ -54,10 +53,6 @@ pub enum Role {
 
 /// The master's part.
 pub struct Master(Box<master::Master>);
-
-/// A worker's part.
-#[derive(Clone, Copy, Debug)]
-pub struct Worker(());
 
 impl Cluster {
     /// A cluster that has no port yet, and the default of everything else: a worker for each CPU, respawn on, 15 seconds
@@ -119,7 +114,7 @@ impl Cluster {
                 }
             },
         }
-        Ok(Role::Worker(Worker(())))
+        Ok(Role::Worker(Worker::new()))
     }
 }
 
@@ -232,39 +227,6 @@ impl Master {
 impl std::fmt::Debug for Master {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_tuple("Master").field(&self.handle().stats()).finish()
-    }
-}
-
-impl Worker {
-    /// This worker's id, from 0 on.
-    pub fn id(&self) -> u8 {
-        role::worker_id()
-    }
-
-    /// The port to listen on.
-    pub fn port(&self) -> u16 {
-        role::port()
-    }
-
-    /// The number of workers of the cluster.
-    pub fn count(&self) -> u8 {
-        role::worker_count()
-    }
-
-    /// A listener, known to the master: listening is what makes a worker ready. On the cluster's port every worker
-    /// has one of its own, and the kernel spreads connections over them. The first address that works is taken.
-    ///
-    /// # Errors
-    /// Those of socket(2), bind(2) and listen(2), and of the look-up.
-    pub fn listener(&self, addresses: impl ToSocketAddrs) -> io::Result<TcpListener> {
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in addresses.to_socket_addrs()? {
-            match handoff::open_listener(address) {
-                Ok(listener) => return Ok(listener),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
     }
 }
 

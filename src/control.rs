@@ -84,6 +84,20 @@ pub(crate) fn handle() -> Handle {
 }
 
 impl Handle {
+    /// Speaks to this process's master; `None` if it has none, or not yet, or not any more. For callbacks, which may run before
+    /// [`start`](crate::Builder::start) has returned.
+    ///
+    /// ```no_run
+    /// # use ecewo_cluster::{Cluster, Handle};
+    /// let cluster = Cluster::builder().port(3000).on_start(|id| {
+    ///     let pid = Handle::current().and_then(|handle| handle.worker(id)?.pid);
+    ///     eprintln!("worker {id} is process {pid:?}");
+    /// });
+    /// ```
+    pub fn current() -> Option<Self> {
+        (role::current() == Role::Master).then_some(Self(()))
+    }
+
     /// Asks for a graceful restart. During a restart it is remembered, once. Gives whether there is a master to ask.
     /// Signal-safe.
     pub fn restart(&self) -> bool {

@@ -32,14 +32,16 @@ mod handoff;
 mod log;
 mod master;
 mod role;
+mod serving;
 mod sys;
 mod wire;
 mod worker;
 
-pub use cluster::{Builder, Cluster, Master, Role, Worker, cpus, cpus_physical};
+pub use cluster::{Builder, Cluster, Master, Role, cpus, cpus_physical};
 pub use config::{
     DEFAULT_RESPAWN_DELAY, DEFAULT_RESPAWN_MAX_CRASHES, DEFAULT_RESPAWN_WINDOW, DEFAULT_SHUTDOWN_TIMEOUT,
     DEFAULT_STARTUP_DELAY,
 };
 pub use control::{ClusterStats, Handle, WorkerStats, WorkerStatus};
 pub use error::Error;
+pub use serving::{DrainNotice, Incoming, Worker};
