@@ -255,6 +255,20 @@ fn find_homes(set: RawFd) {
     });
 }
 
+/// Where the library has ended a connection's input, the program is told of input, and meets the end when it reads. Some
+/// loops (tokio's) take the news of an end for a state that lasts, and read again and again while it is kept from them.
+pub(super) fn tell_ends_as_input(set: RawFd, events: &mut [libc::epoll_event]) {
+    const INPUT: u32 = libc::EPOLLIN as u32;
+    const END: u32 = libc::EPOLLRDHUP as u32;
+    for event in events {
+        let (what, data) = (event.events, event.u64);
+        let is_both = what & INPUT != 0 && what & END != 0;
+        if is_both && connection::each().any(|(_, entry)| entry.connection.was_let_go_at(set, data)) {
+            event.events = what & !END;
+        }
+    }
+}
+
 /// Takes the library's own event out of what a wait has brought; gives how many are left.
 pub(super) fn without_mark(events: &mut [libc::epoll_event]) -> usize {
     let is_mark = |event: &libc::epoll_event| event.u64 == MARK;

@@ -22,8 +22,9 @@ static TAKERS: Mutex<Option<OwnedFd>> = Mutex::new(None);
 
 /// Gives the notice, for good. Signal-safe.
 pub(crate) fn give() {
-    GIVEN.store(true, Ordering::SeqCst);
-    socket::end_output(GIVER.load(Ordering::SeqCst));
+    if !GIVEN.swap(true, Ordering::SeqCst) {
+        socket::end_output(GIVER.load(Ordering::SeqCst));
+    }
 }
 
 /// Signal-safe.
@@ -53,9 +54,11 @@ pub(crate) fn take() -> io::Result<OwnedFd> {
 fn prepare() -> io::Result<OwnedFd> {
     let (taker, giver) = socket::stream_pair()?;
     let giver = fd::duplicate_from(giver.as_raw_fd(), super::out_of_the_way()).unwrap_or(giver);
-    GIVER.store(giver.into_raw_fd(), Ordering::SeqCst);
+    let giver = giver.into_raw_fd();
+    GIVER.store(giver, Ordering::SeqCst);
     if is_given() {
-        give();
+        // Perhaps by somebody who came before there was a pair.
+        socket::end_output(giver);
     }
     if dispositions::is_default(libc::SIGTERM) {
         // For good: a worker's part ends with its process.
