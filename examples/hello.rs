@@ -11,10 +11,10 @@ use ecewo_cluster::{Cluster, Role, Worker};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let port = std::env::var("PORT").map_or(Ok(3000), |text| text.parse())?;
-    let cluster = Cluster::builder()
-        .port(port)
-        .on_start(|id| eprintln!("worker {id} runs"))
-        .on_exit(|id, status, crash| eprintln!("worker {id} ended with {status}{}", if crash { ", a crash" } else { "" }));
+    let cluster =
+        Cluster::builder().port(port).on_start(|id| eprintln!("worker {id} runs")).on_exit(|id, status, crash| {
+            eprintln!("worker {id} ended with {status}{}", if crash { ", a crash" } else { "" })
+        });
     match cluster.start()? {
         Role::Master(master) => {
             eprintln!("http://localhost:{port}/, master {}", std::process::id());

@@ -18,7 +18,7 @@ use crate::serving::Worker;
 use crate::sys::cpu;
 use crate::worker::{self as worker_side, Standing};
 
-/// A cluster to be started. See [`Cluster::builder`].
+/// A cluster to be started. In C: `Cluster`. There is an example at [`Cluster::builder`].
 pub struct Cluster {
     settings: Settings,
     callbacks: Callbacks,
@@ -27,7 +27,26 @@ pub struct Cluster {
     lone_worker: Option<(u8, u16)>,
 }
 
-/// What a cluster is told to do; every part has a default but the port.
+/// What a cluster is told to do; every part has a default but the port. In C: the fields of `Cluster`.
+///
+/// ```no_run
+/// use std::{num::NonZeroU8, time::Duration};
+///
+/// use ecewo_cluster::Cluster;
+///
+/// let role = Cluster::builder()
+///     .port(3000)
+///     .workers(NonZeroU8::new(4).ok_or("at least one worker")?)
+///     .shutdown_timeout(Duration::from_secs(30))
+///     .respawn_delay(Duration::from_millis(500))
+///     .crash_protection(NonZeroU8::MIN.saturating_add(4), Duration::from_secs(60))
+///     .on_start(|id| eprintln!("worker {id} runs"))
+///     .on_exit(|id, status, crash| eprintln!("worker {id} ended with {status}, a crash: {crash}"))
+///     .start()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// Its methods have no examples of their own: all of them are here, but for `respawn(false)`, `startup_delay`, which is
+/// used as the other delays are, and [`arguments`](Self::arguments).
 #[must_use]
 pub struct Builder {
     workers: Option<NonZeroU8>,
@@ -42,7 +61,8 @@ pub struct Builder {
     arguments: Vec<CString>,
 }
 
-/// The part that this process has in the cluster.
+/// The part that this process has in the cluster. In C: what `cluster_init` returns, and `cluster_is_worker`. There is an
+/// example at [`Cluster::builder`].
 #[derive(Debug)]
 pub enum Role {
     /// It supervises the workers: call [`Master::wait`].
@@ -52,6 +72,19 @@ pub enum Role {
 }
 
 /// The master's part.
+///
+/// ```no_run
+/// # fn example(master: ecewo_cluster::Master) {
+/// let handle = master.handle();
+/// std::thread::spawn(move || {
+///     // When there is something new to run:
+///     handle.restart();
+/// });
+/// master.wait();
+/// # }
+/// ```
+/// SIGTERM and SIGINT stop the cluster, SIGUSR2 restarts it gracefully. Dropped without [`wait`](Self::wait), it stops the
+/// cluster.
 pub struct Master(Box<master::Master>);
 
 impl Cluster {
@@ -86,7 +119,8 @@ impl Cluster {
         }
     }
 
-    /// Starts the workers and gives the master's part; or, in a worker, gives that.
+    /// Starts the workers and gives the master's part; or, in a worker, gives that. In C: `cluster_init`. There is an example
+    /// at [`Cluster::builder`], whose [`start`](Builder::start) does the same.
     ///
     /// # Errors
     /// Every [`Error`]; nothing is left running then. A worker that cannot be one (it has lost its master, or was put into the
@@ -177,6 +211,12 @@ impl Builder {
     }
 
     /// The command line of the workers, the program's name first. Default: this process's own.
+    ///
+    /// ```no_run
+    /// # use ecewo_cluster::Cluster;
+    /// let own = std::env::args_os();
+    /// let cluster = Cluster::builder().port(3000).arguments(own.chain(["--worker".into()]));
+    /// ```
     pub fn arguments(mut self, arguments: impl IntoIterator<Item = OsString>) -> Self {
         self.arguments = arguments.into_iter().filter_map(|text| CString::new(text.into_vec()).ok()).collect();
         self
@@ -190,7 +230,14 @@ impl Builder {
         self.build()?.start()
     }
 
-    /// Checks the settings.
+    /// Checks the settings, and starts nothing yet.
+    ///
+    /// ```
+    /// use ecewo_cluster::{Cluster, Error};
+    ///
+    /// assert!(Cluster::builder().port(3000).build().is_ok());
+    /// assert!(matches!(Cluster::builder().build(), Err(Error::PortMissing)));
+    /// ```
     ///
     /// # Errors
     /// [`Error::PortMissing`] for port 0.
@@ -213,12 +260,13 @@ impl Builder {
 }
 
 impl Master {
-    /// Supervises the workers until none runs or will run, and gives everything back.
+    /// Supervises the workers until none runs or will run, and gives everything back. In C: `cluster_wait_workers`.
+    /// There is an example at [`Master`].
     pub fn wait(self) {
         self.0.wait();
     }
 
-    /// For other threads, and for signal handlers.
+    /// For other threads, and for signal handlers. There is an example at [`Master`].
     pub fn handle(&self) -> Handle {
         control::handle()
     }
@@ -231,12 +279,22 @@ impl std::fmt::Debug for Master {
 }
 
 /// Logical CPUs that this process may use: the affinity mask, and the CPU quota of its control group and that group's
-/// parents, rounded up; 1 to 255.
+/// parents, rounded up; 1 to 255. In C: `cluster_cpus`.
+///
+/// ```
+/// assert!(ecewo_cluster::cpus() >= 1);
+/// ```
 pub fn cpus() -> u8 {
     cpu::logical()
 }
 
-/// Physical cores among them: 1 to [`cpus`].
+/// Physical cores among them: 1 to [`cpus`]. In C: `cluster_cpus_physical`.
+///
+/// ```
+/// use ecewo_cluster::{cpus, cpus_physical};
+///
+/// assert!((1..=cpus()).contains(&cpus_physical()));
+/// ```
 pub fn cpus_physical() -> u8 {
     cpu::physical()
 }

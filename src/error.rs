@@ -4,7 +4,16 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// What went wrong, in words that name the value and the remedy.
+/// What went wrong, in words that name the value and the remedy. In C: one `[ERROR]` line.
+///
+/// ```no_run
+/// # use ecewo_cluster::{Cluster, Error};
+/// match Cluster::builder().port(3000).start() {
+///     Err(Error::PortInUse { port }) => eprintln!("port {port} is taken"),
+///     Err(error) => eprintln!("{error}"),
+///     Ok(role) => println!("{role:?}"),
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {

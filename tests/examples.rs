@@ -30,7 +30,8 @@ fn hello_is_asked_restarted_and_stopped_contract_8_3() {
 #[test]
 fn job_workers_finish_their_jobs_contract_8_3() {
     let mut example = Example::start("job_worker");
-    let has_done = |id: usize| move |line: &str| line.starts_with(&format!("worker {id} ")) && line.contains(" did job ");
+    let has_done =
+        |id: usize| move |line: &str| line.starts_with(&format!("worker {id} ")) && line.contains(" did job ");
     for id in 0..3 {
         example.wait_for_line("a job of each", has_done(id));
     }
@@ -70,7 +71,8 @@ fn axum_restarts_20_times_and_loses_no_request_contract_6_4() {
             let asked = requests.load(Ordering::Relaxed);
             example.restart(workers);
             // Between two restarts there is always work under way.
-            let has_progress = || requests.load(Ordering::Relaxed) > asked || clients.iter().all(|client| client.is_finished());
+            let has_progress =
+                || requests.load(Ordering::Relaxed) > asked || clients.iter().all(|client| client.is_finished());
             wait_for("an answer", || has_progress().then_some(()));
         }
         is_over.store(true, Ordering::Relaxed);

@@ -137,7 +137,8 @@ fn is_public(visibility: &Visibility) -> bool {
 /// As it is usually written, more or less: what matters is that it stays the same.
 fn tokens(of: &impl ToTokens) -> String {
     let spaced = of.to_token_stream().to_string();
-    let closer = [(" (", "("), ("( ", "("), (" )", ")"), (" ,", ","), (" :: ", "::"), (" < ", "<"), (" >", ">"), ("& ", "&")];
+    let closer =
+        [(" (", "("), ("( ", "("), (" )", ")"), (" ,", ","), (" :: ", "::"), (" < ", "<"), (" >", ">"), ("& ", "&")];
     let closer = closer.into_iter().chain([(" :", ":"), ("# [", "#["), ("[ ", "["), (" ]", "]"), (" ;", ";")]);
     closer.fold(spaced, |text, (from, to)| text.replace(from, to))
 }

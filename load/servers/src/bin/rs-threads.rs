@@ -33,11 +33,7 @@ fn serve(worker: Worker, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn accept_from<'scope>(
-    scope: &'scope std::thread::Scope<'scope, '_>,
-    incoming: Incoming,
-    notice: &'scope DrainNotice,
-) {
+fn accept_from<'scope>(scope: &'scope std::thread::Scope<'scope, '_>, incoming: Incoming, notice: &'scope DrainNotice) {
     for connection in incoming {
         match connection {
             Ok(connection) => {
