@@ -58,7 +58,8 @@ pub struct Builder {
     respawn_window: Duration,
     respawn_max_crashes: NonZeroU8,
     callbacks: Callbacks,
-    arguments: Vec<CString>,
+    /// `None`: there was one that no program can have.
+    arguments: Option<Vec<CString>>,
 }
 
 /// The part that this process has in the cluster. In C: what `cluster_init` returns, and `cluster_is_worker`. There is an
@@ -115,7 +116,7 @@ impl Cluster {
             respawn_window: DEFAULT_RESPAWN_WINDOW,
             respawn_max_crashes: DEFAULT_RESPAWN_MAX_CRASHES,
             callbacks: Callbacks::default(),
-            arguments: std::env::args_os().filter_map(|text| CString::new(text.into_vec()).ok()).collect(),
+            arguments: std::env::args_os().map(|text| CString::new(text.into_vec()).ok()).collect(),
         }
     }
 
@@ -218,7 +219,8 @@ impl Builder {
     /// let cluster = Cluster::builder().port(3000).arguments(own.chain(["--worker".into()]));
     /// ```
     pub fn arguments(mut self, arguments: impl IntoIterator<Item = OsString>) -> Self {
-        self.arguments = arguments.into_iter().filter_map(|text| CString::new(text.into_vec()).ok()).collect();
+        // One with a zero byte in it cannot be one; the start says so.
+        self.arguments = arguments.into_iter().map(|text| CString::new(text.into_vec()).ok()).collect();
         self
     }
 
@@ -240,9 +242,12 @@ impl Builder {
     /// ```
     ///
     /// # Errors
-    /// [`Error::PortMissing`] for port 0.
+    /// [`Error::PortMissing`] for port 0, [`Error::InvalidArgument`] for an argument that no program can have.
     pub fn build(self) -> Result<Cluster, Error> {
         let port = NonZeroU16::new(self.port).ok_or(Error::PortMissing)?;
+        let arguments = self.arguments.ok_or(Error::InvalidArgument {
+            what: "an argument for the workers has a zero byte in it: give arguments without",
+        })?;
         let settings = Settings {
             workers: self.workers.unwrap_or_else(default_workers),
             port,
@@ -254,8 +259,8 @@ impl Builder {
             respawn_max_crashes: self.respawn_max_crashes.get(),
             handoff: handoff::is_wanted(),
         };
-        let lone_worker = lone_worker(&self.arguments);
-        Ok(Cluster { settings, callbacks: self.callbacks, arguments: self.arguments, lone_worker })
+        let lone_worker = lone_worker(&arguments);
+        Ok(Cluster { settings, callbacks: self.callbacks, arguments, lone_worker })
     }
 }
 
@@ -344,5 +349,12 @@ mod tests {
     #[test]
     fn port_0_is_an_error_contract_2_1() {
         assert!(matches!(Cluster::builder().build(), Err(Error::PortMissing)));
+    }
+
+    #[test]
+    fn arguments_with_zero_bytes_are_an_error_contract_8_4() {
+        let with = |text: &str| Cluster::builder().port(1).arguments(["prog".into(), OsString::from(text)]).build();
+        assert!(matches!(with("a\0b"), Err(Error::InvalidArgument { .. })));
+        assert!(with("ab").is_ok());
     }
 }

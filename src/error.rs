@@ -31,9 +31,9 @@ pub enum Error {
     },
     /// There is a cluster in this process already, or this process is a worker that has joined one.
     AlreadyInitialized,
-    /// The C interface was given NULL or a number that makes no sense.
+    /// The C interface was given NULL or a number that makes no sense; or an argument for the workers has a zero byte in it.
     InvalidArgument {
-        /// What was given, in C's words.
+        /// What was given.
         what: &'static str,
     },
     /// So many workers need more descriptors than this process may open.

@@ -285,16 +285,18 @@ impl Iterator for Incoming {
             }
             match listener.accept() {
                 Ok((connection, _)) => return Some(Ok(connection)),
-                Err(error) => match error.kind() {
-                    // Another worker or thread was faster, or the client has gone again.
-                    io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted => {}
-                    _ => return Some(Err(error)),
-                },
+                Err(error) if !is_nobody_there(&error) => return Some(Err(error)),
+                Err(_) => {}
             }
             socket::poll([listener.as_raw_fd(), notice.as_raw_fd(), closing_descriptor()], -1);
         }
         None
     }
+}
+
+/// Another worker or thread was faster, or the client has gone again.
+fn is_nobody_there(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted)
 }
 
 impl Drop for Source {

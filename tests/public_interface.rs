@@ -2,6 +2,7 @@
 //! and commits the new list.
 
 #![allow(clippy::expect_used, clippy::panic)] // Tests report by panicking.
+#![allow(clippy::wildcard_enum_match_arm)] // syn's enums, which grow.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -96,6 +97,15 @@ impl Listing {
             }
             Item::Type(item) if is_public(&item.vis) => {
                 self.line(&item.attrs, format!("type {} = {}", item.ident, tokens(&item.ty)));
+            }
+            Item::Static(item) if is_public(&item.vis) => {
+                self.line(&item.attrs, format!("static {}: {}", item.ident, tokens(&item.ty)));
+            }
+            Item::Trait(item) if is_public(&item.vis) => {
+                self.line(&item.attrs, format!("trait {}", item.ident));
+                for member in &item.items {
+                    self.line(&[], format!("trait {}: {}", item.ident, tokens(member)));
+                }
             }
             Item::Mod(item) if is_public(&item.vis) => self.line(&item.attrs, format!("mod {}", item.ident)),
             Item::Use(item) if is_public(&item.vis) => self.line(&item.attrs, tokens(&item.tree)),
