@@ -1,8 +1,6 @@
 //! The Rust interface: what a program tells a cluster, and what part it gets.
 
 use std::ffi::{CString, OsString};
-use std::io;
-use std::net::{TcpListener, ToSocketAddrs};
 use std::num::{NonZeroU8, NonZeroU16};
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
@@ -16,10 +14,11 @@ use crate::error::Error;
 use crate::handoff;
 use crate::master::{self, Callbacks};
 use crate::role;
+use crate::serving::Worker;
 use crate::sys::cpu;
 use crate::worker::{self as worker_side, Standing};
 
-/// A cluster to be started. See [`Cluster::builder`].
+/// A cluster to be started. In C: `Cluster`. There is an example at [`Cluster::builder`].
 pub struct Cluster {
     settings: Settings,
     callbacks: Callbacks,
@@ -28,7 +27,26 @@ pub struct Cluster {
     lone_worker: Option<(u8, u16)>,
 }
 
-/// What a cluster is told to do; every part has a default but the port.
+/// What a cluster is told to do; every part has a default but the port. In C: the fields of `Cluster`.
+///
+/// ```no_run
+/// use std::{num::NonZeroU8, time::Duration};
+///
+/// use ecewo_cluster::Cluster;
+///
+/// let role = Cluster::builder()
+///     .port(3000)
+///     .workers(NonZeroU8::new(4).ok_or("at least one worker")?)
+///     .shutdown_timeout(Duration::from_secs(30))
+///     .respawn_delay(Duration::from_millis(500))
+///     .crash_protection(NonZeroU8::MIN.saturating_add(4), Duration::from_secs(60))
+///     .on_start(|id| eprintln!("worker {id} runs"))
+///     .on_exit(|id, status, crash| eprintln!("worker {id} ended with {status}, a crash: {crash}"))
+///     .start()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// Its methods have no examples of their own: all of them are here, but for `respawn(false)`, `startup_delay`, which is
+/// used as the other delays are, and [`arguments`](Self::arguments).
 #[must_use]
 pub struct Builder {
     workers: Option<NonZeroU8>,
@@ -40,10 +58,12 @@ pub struct Builder {
     respawn_window: Duration,
     respawn_max_crashes: NonZeroU8,
     callbacks: Callbacks,
-    arguments: Vec<CString>,
+    /// `None`: there was one that no program can have.
+    arguments: Option<Vec<CString>>,
 }
 
-/// The part that this process has in the cluster.
+/// The part that this process has in the cluster. In C: what `cluster_init` returns, and `cluster_is_worker`. There is an
+/// example at [`Cluster::builder`].
 #[derive(Debug)]
 pub enum Role {
     /// It supervises the workers: call [`Master::wait`].
@@ -53,11 +73,20 @@ pub enum Role {
 }
 
 /// The master's part.
+///
+/// ```no_run
+/// # fn example(master: ecewo_cluster::Master) {
+/// let handle = master.handle();
+/// std::thread::spawn(move || {
+///     // When there is something new to run:
+///     handle.restart();
+/// });
+/// master.wait();
+/// # }
+/// ```
+/// SIGTERM and SIGINT stop the cluster, SIGUSR2 restarts it gracefully. Dropped without [`wait`](Self::wait), it stops the
+/// cluster.
 pub struct Master(Box<master::Master>);
-
-/// A worker's part.
-#[derive(Clone, Copy, Debug)]
-pub struct Worker(());
 
 impl Cluster {
     /// A cluster that has no port yet, and the default of everything else: a worker for each CPU, respawn on, 15 seconds
@@ -87,11 +116,12 @@ impl Cluster {
             respawn_window: DEFAULT_RESPAWN_WINDOW,
             respawn_max_crashes: DEFAULT_RESPAWN_MAX_CRASHES,
             callbacks: Callbacks::default(),
-            arguments: std::env::args_os().filter_map(|text| CString::new(text.into_vec()).ok()).collect(),
+            arguments: std::env::args_os().map(|text| CString::new(text.into_vec()).ok()).collect(),
         }
     }
 
-    /// Starts the workers and gives the master's part; or, in a worker, gives that.
+    /// Starts the workers and gives the master's part; or, in a worker, gives that. In C: `cluster_init`. There is an example
+    /// at [`Cluster::builder`], whose [`start`](Builder::start) does the same.
     ///
     /// # Errors
     /// Every [`Error`]; nothing is left running then. A worker that cannot be one (it has lost its master, or was put into the
@@ -119,7 +149,7 @@ impl Cluster {
                 }
             },
         }
-        Ok(Role::Worker(Worker(())))
+        Ok(Role::Worker(Worker::new()))
     }
 }
 
@@ -182,8 +212,15 @@ impl Builder {
     }
 
     /// The command line of the workers, the program's name first. Default: this process's own.
+    ///
+    /// ```no_run
+    /// # use ecewo_cluster::Cluster;
+    /// let own = std::env::args_os();
+    /// let cluster = Cluster::builder().port(3000).arguments(own.chain(["--worker".into()]));
+    /// ```
     pub fn arguments(mut self, arguments: impl IntoIterator<Item = OsString>) -> Self {
-        self.arguments = arguments.into_iter().filter_map(|text| CString::new(text.into_vec()).ok()).collect();
+        // One with a zero byte in it cannot be one; the start says so.
+        self.arguments = arguments.into_iter().map(|text| CString::new(text.into_vec()).ok()).collect();
         self
     }
 
@@ -195,12 +232,22 @@ impl Builder {
         self.build()?.start()
     }
 
-    /// Checks the settings.
+    /// Checks the settings, and starts nothing yet.
+    ///
+    /// ```
+    /// use ecewo_cluster::{Cluster, Error};
+    ///
+    /// assert!(Cluster::builder().port(3000).build().is_ok());
+    /// assert!(matches!(Cluster::builder().build(), Err(Error::PortMissing)));
+    /// ```
     ///
     /// # Errors
-    /// [`Error::PortMissing`] for port 0.
+    /// [`Error::PortMissing`] for port 0, [`Error::InvalidArgument`] for an argument that no program can have.
     pub fn build(self) -> Result<Cluster, Error> {
         let port = NonZeroU16::new(self.port).ok_or(Error::PortMissing)?;
+        let arguments = self.arguments.ok_or(Error::InvalidArgument {
+            what: "an argument for the workers has a zero byte in it: give arguments without",
+        })?;
         let settings = Settings {
             workers: self.workers.unwrap_or_else(default_workers),
             port,
@@ -212,18 +259,19 @@ impl Builder {
             respawn_max_crashes: self.respawn_max_crashes.get(),
             handoff: handoff::is_wanted(),
         };
-        let lone_worker = lone_worker(&self.arguments);
-        Ok(Cluster { settings, callbacks: self.callbacks, arguments: self.arguments, lone_worker })
+        let lone_worker = lone_worker(&arguments);
+        Ok(Cluster { settings, callbacks: self.callbacks, arguments, lone_worker })
     }
 }
 
 impl Master {
-    /// Supervises the workers until none runs or will run, and gives everything back.
+    /// Supervises the workers until none runs or will run, and gives everything back. In C: `cluster_wait_workers`.
+    /// There is an example at [`Master`].
     pub fn wait(self) {
         self.0.wait();
     }
 
-    /// For other threads, and for signal handlers.
+    /// For other threads, and for signal handlers. There is an example at [`Master`].
     pub fn handle(&self) -> Handle {
         control::handle()
     }
@@ -235,46 +283,23 @@ impl std::fmt::Debug for Master {
     }
 }
 
-impl Worker {
-    /// This worker's id, from 0 on.
-    pub fn id(&self) -> u8 {
-        role::worker_id()
-    }
-
-    /// The port to listen on.
-    pub fn port(&self) -> u16 {
-        role::port()
-    }
-
-    /// The number of workers of the cluster.
-    pub fn count(&self) -> u8 {
-        role::worker_count()
-    }
-
-    /// A listener, known to the master: listening is what makes a worker ready. On the cluster's port every worker
-    /// has one of its own, and the kernel spreads connections over them. The first address that works is taken.
-    ///
-    /// # Errors
-    /// Those of socket(2), bind(2) and listen(2), and of the look-up.
-    pub fn listener(&self, addresses: impl ToSocketAddrs) -> io::Result<TcpListener> {
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in addresses.to_socket_addrs()? {
-            match handoff::open_listener(address) {
-                Ok(listener) => return Ok(listener),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-}
-
 /// Logical CPUs that this process may use: the affinity mask, and the CPU quota of its control group and that group's
-/// parents, rounded up; 1 to 255.
+/// parents, rounded up; 1 to 255. In C: `cluster_cpus`.
+///
+/// ```
+/// assert!(ecewo_cluster::cpus() >= 1);
+/// ```
 pub fn cpus() -> u8 {
     cpu::logical()
 }
 
-/// Physical cores among them: 1 to [`cpus`].
+/// Physical cores among them: 1 to [`cpus`]. In C: `cluster_cpus_physical`.
+///
+/// ```
+/// use ecewo_cluster::{cpus, cpus_physical};
+///
+/// assert!((1..=cpus()).contains(&cpus_physical()));
+/// ```
 pub fn cpus_physical() -> u8 {
     cpu::physical()
 }
@@ -324,5 +349,12 @@ mod tests {
     #[test]
     fn port_0_is_an_error_contract_2_1() {
         assert!(matches!(Cluster::builder().build(), Err(Error::PortMissing)));
+    }
+
+    #[test]
+    fn arguments_with_zero_bytes_are_an_error_contract_8_4() {
+        let with = |text: &str| Cluster::builder().port(1).arguments(["prog".into(), OsString::from(text)]).build();
+        assert!(matches!(with("a\0b"), Err(Error::InvalidArgument { .. })));
+        assert!(with("ab").is_ok());
     }
 }

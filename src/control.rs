@@ -10,10 +10,25 @@ use crate::sys::clock;
 use crate::sys::signals::Signal;
 
 /// Speaks to the master of this process. Copies of it are the same; after [`crate::Master::wait`] it does nothing.
+///
+/// ```no_run
+/// # fn example(master: &ecewo_cluster::Master) {
+/// let handle = master.handle();
+/// for worker in handle.workers() {
+///     println!("{}: {:?}, process {:?}, up for {:?}", worker.id, worker.status, worker.pid, worker.uptime);
+/// }
+/// if let Some(stats) = handle.stats() {
+///     println!("{} of {} workers run", stats.active_workers, stats.total_workers);
+/// }
+/// handle.restart(); // one worker after the other
+/// handle.signal(1); // SIGHUP to each worker
+/// handle.stop();
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Handle(());
 
-/// The cluster as a whole.
+/// The cluster as a whole. In C: `cluster_stats_t`. There is an example at [`Handle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClusterStats {
@@ -33,7 +48,7 @@ pub struct ClusterStats {
     pub total_restarts: u64,
 }
 
-/// What a worker is doing.
+/// What a worker is doing. In C: `worker_status_t`, which has the same states. There is an example at [`Handle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkerStatus {
     /// Its process is being made, or it has not been started yet.
@@ -50,7 +65,7 @@ pub enum WorkerStatus {
     Disabled,
 }
 
-/// One worker.
+/// One worker. In C: `worker_stats_t`. There is an example at [`Handle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerStats {
@@ -73,7 +88,7 @@ pub struct WorkerStats {
 }
 
 impl WorkerStats {
-    /// Whether crash protection stopped its respawning.
+    /// Whether crash protection stopped its respawning: the same as [`WorkerStatus::Disabled`].
     pub fn is_respawn_disabled(&self) -> bool {
         self.status == WorkerStatus::Disabled
     }
@@ -84,7 +99,21 @@ pub(crate) fn handle() -> Handle {
 }
 
 impl Handle {
-    /// Asks for a graceful restart. During a restart it is remembered, once. Gives whether there is a master to ask.
+    /// Speaks to this process's master; `None` if it has none, or not yet, or not any more. For callbacks, which may run before
+    /// [`start`](crate::Builder::start) has returned.
+    ///
+    /// ```no_run
+    /// # use ecewo_cluster::{Cluster, Handle};
+    /// let cluster = Cluster::builder().port(3000).on_start(|id| {
+    ///     let pid = Handle::current().and_then(|handle| handle.worker(id)?.pid);
+    ///     eprintln!("worker {id} is process {pid:?}");
+    /// });
+    /// ```
+    pub fn current() -> Option<Self> {
+        (role::current() == Role::Master).then_some(Self(()))
+    }
+
+    /// In C: `cluster_graceful_restart`. Asks for a graceful restart. During a restart it is remembered, once. Gives whether there is a master to ask.
     /// Signal-safe.
     pub fn restart(&self) -> bool {
         let acting = role::is_acting_master();
@@ -99,7 +128,7 @@ impl Handle {
         self.signal(libc::SIGTERM)
     }
 
-    /// Sends a signal to every worker. SIGTERM, SIGINT and SIGKILL stop the cluster. Gives false, and does nothing,
+    /// In C: `cluster_signal_workers`. Sends a signal to every worker. SIGTERM, SIGINT and SIGKILL stop the cluster. Gives false, and does nothing,
     /// for a number that is no signal (or is 32 or 33), and without a master. Signal-safe.
     pub fn signal(&self, number: i32) -> bool {
         let Some(signal) = Signal::new(number) else { return false };
@@ -126,7 +155,7 @@ impl Handle {
         true
     }
 
-    /// The cluster as it is; `None` without a master. Signal-safe.
+    /// In C: `cluster_get_stats`. The cluster as it is; `None` without a master. Signal-safe.
     pub fn stats(&self) -> Option<ClusterStats> {
         if role::current() != Role::Master {
             return None;
@@ -143,7 +172,7 @@ impl Handle {
         })
     }
 
-    /// One worker as it is; `None` without a master, or without such a worker. Signal-safe.
+    /// In C: `cluster_get_worker_stats`. One worker as it is; `None` without a master, or without such a worker. Signal-safe.
     pub fn worker(&self, id: u8) -> Option<WorkerStats> {
         if role::current() != Role::Master {
             return None;
@@ -162,7 +191,7 @@ impl Handle {
         })
     }
 
-    /// All workers, in the order of their ids. The iterator allocates nothing. Signal-safe.
+    /// In C: `cluster_get_all_workers`. All workers, in the order of their ids. The iterator allocates nothing. Signal-safe.
     pub fn workers(&self) -> impl Iterator<Item = WorkerStats> {
         let handle = *self;
         (0..role::worker_count()).map_while(move |id| handle.worker(id))

@@ -4,7 +4,16 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// What went wrong, in words that name the value and the remedy.
+/// What went wrong, in words that name the value and the remedy. In C: one `[ERROR]` line.
+///
+/// ```no_run
+/// # use ecewo_cluster::{Cluster, Error};
+/// match Cluster::builder().port(3000).start() {
+///     Err(Error::PortInUse { port }) => eprintln!("port {port} is taken"),
+///     Err(error) => eprintln!("{error}"),
+///     Ok(role) => println!("{role:?}"),
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,9 +31,9 @@ pub enum Error {
     },
     /// There is a cluster in this process already, or this process is a worker that has joined one.
     AlreadyInitialized,
-    /// The C interface was given NULL or a number that makes no sense.
+    /// The C interface was given NULL or a number that makes no sense; or an argument for the workers has a zero byte in it.
     InvalidArgument {
-        /// What was given, in C's words.
+        /// What was given.
         what: &'static str,
     },
     /// So many workers need more descriptors than this process may open.

@@ -21,6 +21,10 @@ use ecewo_cluster::{Builder, Cluster, Error, Handle, Role, Worker, WorkerStatus,
 /// Environment: the port of the server, and how often it is to be a cluster.
 const PORT: &str = "CLUSTER_TEST_PORT";
 const ROUNDS: &str = "CLUSTER_TEST_ROUNDS";
+/// Environment: a second port, on which worker 0 listens until somebody comes.
+const SECOND_PORT: &str = "CLUSTER_TEST_SECOND_PORT";
+/// Environment: if it is there, the workers take the drain notice.
+const NOTICE: &str = "CLUSTER_TEST_NOTICE";
 const WORKERS: u8 = 2;
 /// Longer than anything here takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -29,13 +33,15 @@ fn main() -> ExitCode {
     if let Ok(port) = std::env::var(PORT) {
         return server::main(port.parse().expect("a port"));
     }
-    let tests: [(&str, fn()); 8] = [
+    let tests: [(&str, fn()); 10] = [
         ("it_starts_serves_and_stops_contract_8_1", it_starts_serves_and_stops),
         ("a_killed_worker_is_replaced_contract_3_2", a_killed_worker_is_replaced),
         ("a_restart_replaces_every_worker_contract_5_1", a_restart_replaces_every_worker),
         ("sigterm_to_the_master_stops_it_contract_4_1", sigterm_to_the_master_stops_it),
         ("a_process_can_be_a_cluster_again_contract_3_8", a_process_can_be_a_cluster_again),
         ("no_worker_outlives_its_master_contract_4_4", no_worker_outlives_its_master),
+        ("a_closed_listener_keeps_nobody_waiting_contract_6_1", a_closed_listener_keeps_nobody_waiting),
+        ("sigterm_gives_the_drain_notice_contract_8_3", sigterm_gives_the_drain_notice),
         ("errors_leave_nothing_contract_8_4", errors_leave_nothing),
         ("what_needs_no_cluster_contract_1_4", what_needs_no_cluster),
     ];
@@ -136,6 +142,31 @@ fn no_worker_outlives_its_master() {
     program.child.kill().expect("the master is there");
     program.end();
     wait_for("the workers' ends", || workers.iter().all(|worker| !is_alive(worker.pid)).then_some(()));
+}
+
+fn a_closed_listener_keeps_nobody_waiting() {
+    let second = (Ipv4Addr::LOCALHOST, free_port());
+    let program = Program::start_with(1, &[(SECOND_PORT, second.1)]);
+    program.lines_until("up");
+    let visitor = wait_for("the second listener", || TcpStream::connect(second).ok());
+    // The master keeps the queue of every listener: it has to know of the end of this one.
+    wait_for("a refusal", || TcpStream::connect(second).is_err().then_some(()));
+    drop(visitor);
+    assert!(wait_for("an answer", || ask(program.port)).contains(" of 2, pid "), "the others go on");
+    program.stop();
+}
+
+/// With the notice taken, SIGTERM ends nothing by itself: the program has the time to say what it has to say.
+fn sigterm_gives_the_drain_notice() {
+    let mut program = Program::start_with(1, &[(NOTICE, 1)]);
+    program.lines_until("up");
+    program.send("stop");
+    let mut lines = program.lines_until("over");
+    lines.sort_unstable();
+    let expected =
+        ["0 is told", "1 is told", "exit 0 0 false", "exit 1 0 false", "over", "without a master: None, false"];
+    assert_eq!(lines, expected);
+    assert_eq!(program.end().code(), Some(0));
 }
 
 fn errors_leave_nothing() {
@@ -243,6 +274,22 @@ mod server {
     }
 
     fn serve(worker: Worker) -> ! {
+        if std::env::var_os(NOTICE).is_some() {
+            let notice = worker.drain_notice().expect("descriptors enough");
+            thread::spawn(move || {
+                notice.wait();
+                println!("{} is told", worker.id());
+                std::process::exit(0);
+            });
+        }
+        if let Some(port) = std::env::var(SECOND_PORT).ok().filter(|_| worker.id() == 0) {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().expect("a port")));
+            let second = worker.listener(address).expect("nobody else listens there");
+            thread::spawn(move || {
+                second.accept().expect("a visitor");
+                worker.close(second);
+            });
+        }
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, worker.port()));
         for connection in listener(worker, address).incoming() {
             let answer = format!("{} of {}, pid {}", worker.id(), worker.count(), std::process::id());
@@ -285,9 +332,13 @@ struct Seen {
 
 impl Program {
     fn start(rounds: u8) -> Self {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-        let port = free.expect("a free port").port();
+        Self::start_with(rounds, &[])
+    }
+
+    fn start_with(rounds: u8, variables: &[(&str, u16)]) -> Self {
+        let port = free_port();
         let mut child = Command::new(std::env::current_exe().expect("a path"))
+            .envs(variables.iter().map(|(name, value)| (name, value.to_string())))
             .env(PORT, port.to_string())
             .env(ROUNDS, rounds.to_string())
             .stdin(Stdio::piped())
@@ -377,6 +428,11 @@ impl Seen {
             crash_count: words.next()?.parse().ok()?,
         })
     }
+}
+
+fn free_port() -> u16 {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    free.expect("a free port").port()
 }
 
 /// What a worker answers; `None` if nobody does.

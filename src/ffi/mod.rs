@@ -1,5 +1,7 @@
 //! The C interface: a few lines a function over the Rust one. Peculiarities of C live here and nowhere else.
 
+#![allow(rustdoc::broken_intra_doc_links)] // The comments become the C header, where `[ERROR]` is no link.
+
 mod convert;
 mod functions;
 mod guard;

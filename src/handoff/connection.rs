@@ -174,6 +174,13 @@ impl Connection {
         self.home.store(place.set + 1, Ordering::Release);
     }
 
+    /// Whether the library has ended its input, and it is the one that this set tells of in this way.
+    pub(super) fn was_let_go_at(&self, set: RawFd, data: u64) -> bool {
+        self.flags.load(Ordering::Acquire) & LET_GO != 0
+            && self.home() == Some(set)
+            && self.home_data.load(Ordering::Acquire) == data
+    }
+
     /// Where it is registered, if that set tells of each change once only.
     pub(super) fn edge_home(&self, socket: RawFd) -> Option<Registration> {
         let set = self.home()?;

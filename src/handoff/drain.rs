@@ -12,9 +12,10 @@ use std::time::Duration;
 use super::connection::{self, Look};
 use super::legacy::Legacies;
 use super::table::{self, Kind};
-use super::{children, gate, owned, tell};
+use super::{children, gate, notice, owned, tell};
 use crate::sys::{clock, epoll_sets, fd};
 use crate::wire::FromWorker;
+use crate::worker::{Standing, standing};
 
 /// What the library's own event carries in the program's epoll sets. No pointer and no descriptor looks like this.
 const MARK: u64 = 0xECE0_0C1D_5EA7_BE11;
@@ -136,6 +137,9 @@ impl Guard {
 
     fn look_at_drain(&mut self, since: Duration) -> Option<Duration> {
         let now = clock::monotonic();
+        if !children::is_child() && now.saturating_sub(since) >= time_to_finish() {
+            notice::give();
+        }
         let mut some_left = gate::is_accepting() || (!children::is_child() && children::some_are_busy());
         let is_registered_by_now = now.saturating_sub(since) >= TIME_TO_REGISTER;
         let mut let_go = 0;
@@ -154,6 +158,8 @@ impl Guard {
         }
         let is_news = !some_left && !std::mem::replace(&mut self.has_told, true);
         if is_news && !children::is_child() {
+            // A server that stops on the notice closes connections unread: it gets it when none is left.
+            notice::give();
             tell(FromWorker::Drained);
         }
         (!self.has_told).then_some(PERIOD)
@@ -164,6 +170,14 @@ impl Guard {
         let next = self.suspicion.filter(|_| !nudged).map_or(PERIOD, |time| (time * 2).min(LONGEST_SUSPICION));
         self.suspicion = (is_due && owned::find_closed()).then_some(next);
         self.suspicion
+    }
+}
+
+/// How long an old worker may take to become empty; then the master tells it to stop.
+fn time_to_finish() -> Duration {
+    match standing() {
+        Standing::Worker(identity) => identity.shutdown_timeout / 2,
+        Standing::Stray | Standing::Stranger => Duration::ZERO,
     }
 }
 
@@ -239,6 +253,20 @@ fn find_homes(set: RawFd) {
             entry.connection.set_home(place);
         }
     });
+}
+
+/// Where the library has ended a connection's input, the program is told of input, and meets the end when it reads. Some
+/// loops (tokio's) take the news of an end for a state that lasts, and read again and again while it is kept from them.
+pub(super) fn tell_ends_as_input(set: RawFd, events: &mut [libc::epoll_event]) {
+    const INPUT: u32 = libc::EPOLLIN as u32;
+    const END: u32 = libc::EPOLLRDHUP as u32;
+    for event in events {
+        let (what, data) = (event.events, event.u64);
+        let is_both = what & INPUT != 0 && what & END != 0;
+        if is_both && connection::each().any(|(_, entry)| entry.connection.was_let_go_at(set, data)) {
+            event.events = what & !END;
+        }
+    }
 }
 
 /// Takes the library's own event out of what a wait has brought; gives how many are left.

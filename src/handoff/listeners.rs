@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 #[cfg(feature = "assist")]
 use super::owned;
 use super::port_set::PortSet;
+#[cfg(not(feature = "assist"))]
+use super::unassisted;
 use super::{cluster_port, is_handed_over, tell, tell_with};
 use crate::sys::epoll_sets::{self, Registration};
 use crate::sys::fd::{self, FileIdentity};
@@ -89,9 +91,11 @@ pub(super) fn listening(socket: RawFd) {
         return;
     }
     let Some(address) = tcp::local_address(socket) else { return };
-    #[cfg(feature = "assist")]
     if is_handed_over() {
+        #[cfg(feature = "assist")]
         owned::note(socket);
+        #[cfg(not(feature = "assist"))]
+        unassisted::note(socket);
     }
     // A port that the system chose is another one in every worker: no successor can be asked to listen there.
     if EPHEMERAL.contains(address.port()) {

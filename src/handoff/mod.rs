@@ -28,6 +28,7 @@ mod http1;
 #[cfg(feature = "assist")]
 mod legacy;
 mod listeners;
+pub(crate) mod notice;
 #[cfg(feature = "assist")]
 mod owned;
 mod port_set;
@@ -42,7 +43,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use crate::role::{self, Role};
 use crate::sys::limits::DescriptorLimit;
-use crate::sys::tcp;
+use crate::sys::{fd, tcp};
 use crate::wire::FromWorker;
 use crate::worker::{Standing, standing};
 
@@ -50,7 +51,9 @@ use crate::worker::{Standing, standing};
 pub(crate) use drain::{Guard, nudge_descriptor, nudge_descriptor_is_gone, prepare};
 pub(crate) use listeners::{forget_inherited, inherit};
 #[cfg(not(feature = "assist"))]
-pub(crate) use unassisted::{Guard, nudge_descriptor, nudge_descriptor_is_gone, prepare};
+pub(crate) use unassisted::{
+    Guard, closing, closing_descriptor, is_gate_closed, nudge_descriptor, nudge_descriptor_is_gone, prepare,
+};
 
 /// `off` in it turns the hand-over off (contract 6.6).
 const VARIABLE: &str = "ECEWO_CLUSTER_HANDOFF";
@@ -92,8 +95,14 @@ fn is_worker() -> bool {
 }
 
 /// A listener for a Rust program: what the assisted calls do for others, done by name.
-pub(crate) fn open_listener(address: SocketAddr) -> io::Result<TcpListener> {
+///
+/// Its open file is shared with the slot's other workers. So without the assisted calls a non-blocking one must not be
+/// blocking even for a moment: its predecessor may be just about to accept.
+pub(crate) fn open_listener(address: SocketAddr, is_non_blocking: bool) -> io::Result<TcpListener> {
     let socket = tcp::open(address)?;
+    if is_non_blocking && !cfg!(feature = "assist") {
+        fd::set_non_blocking(socket.as_raw_fd(), true);
+    }
     tcp::set_flag(socket.as_raw_fd(), libc::SO_REUSEADDR)?;
     // With the assisted calls, `bind` and `listen` are them, and do the rest themselves.
     let assisted = cfg!(feature = "assist");
@@ -113,7 +122,11 @@ pub(crate) fn open_listener(address: SocketAddr) -> io::Result<TcpListener> {
     if !assisted {
         listeners::listening(socket.as_raw_fd());
     }
-    Ok(TcpListener::from(socket))
+    let listener = TcpListener::from(socket);
+    if is_non_blocking && assisted {
+        listener.set_nonblocking(true)?;
+    }
+    Ok(listener)
 }
 
 fn tell(message: FromWorker) {

@@ -56,6 +56,11 @@ pub(crate) fn is_installed(number: i32, handler: Handler) -> bool {
     current(number).is_ok_and(|action| action.sa_sigaction == handler as *const () as libc::sighandler_t)
 }
 
+/// Whether a signal does what it does by default.
+pub(crate) fn is_default(number: i32) -> bool {
+    current(number).is_ok_and(|action| action.sa_sigaction == libc::SIG_DFL)
+}
+
 /// A disposition of the library's that gives way to the earlier one when this is dropped, unless the program has put
 /// one of its own there in the meantime.
 pub(crate) struct Installed {

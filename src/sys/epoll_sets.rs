@@ -36,7 +36,6 @@ pub(crate) fn add(set: RawFd, target: RawFd, events: u32, data: u64) -> bool {
 }
 
 /// Takes a descriptor out. False if it was not in.
-#[cfg(feature = "assist")]
 pub(crate) fn remove(set: RawFd, target: RawFd) -> bool {
     control(set, libc::EPOLL_CTL_DEL, target, 0, 0)
 }
@@ -79,7 +78,6 @@ pub(crate) fn each_registration(set: RawFd, mut see: impl FnMut(Registration)) -
 }
 
 /// Every place of a file, by inode, in any of this process's sets.
-#[cfg(feature = "assist")]
 pub(crate) fn each_place_of(inode: u64, mut see: impl FnMut(Registration)) {
     each_set(|set| {
         each_registration(set, |place| {

@@ -46,6 +46,16 @@ pub(crate) fn each_number_of(inode: u64, mut see: impl FnMut(RawFd)) {
     });
 }
 
+/// Calls `see` with every number under which a socket is open.
+#[cfg(not(feature = "assist"))]
+pub(crate) fn each_socket(mut see: impl FnMut(RawFd)) {
+    each(|fd, target| {
+        if target.starts_with(b"socket:[") {
+            see(fd);
+        }
+    });
+}
+
 /// A decimal number.
 pub(crate) fn decimal(digits: &[u8]) -> Option<RawFd> {
     std::str::from_utf8(digits).ok()?.parse().ok()

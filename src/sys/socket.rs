@@ -20,6 +20,22 @@ pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((fd::above_stdio(a?)?, fd::above_stdio(b?)?))
 }
 
+/// A connected pair of streams, both ends close-on-exec and non-blocking.
+pub(crate) fn stream_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends: [RawFd; 2] = [-1; 2];
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: `ends` has room for the two descriptors.
+    check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) }.into())?;
+    let [a, b] = ends.map(owned);
+    Ok((fd::above_stdio(a?)?, fd::above_stdio(b?)?))
+}
+
+/// Lets the other end see the end of its input, for good. Signal-safe, past the assisted call.
+pub(crate) fn end_output(socket: RawFd) {
+    // SAFETY: numbers only.
+    unsafe { libc::syscall(libc::SYS_shutdown, socket, libc::SHUT_WR) };
+}
+
 fn owned(raw: RawFd) -> io::Result<OwnedFd> {
     fd::owned(raw.into())
 }

@@ -148,7 +148,6 @@ pub(crate) fn cookie(socket: RawFd) -> Option<u64> {
 }
 
 /// Bytes that have come and were not read yet. Signal-safe.
-#[cfg(feature = "assist")]
 pub(crate) fn unread(socket: RawFd) -> usize {
     let mut count: libc::c_int = 0;
     // SAFETY: FIONREAD writes one integer. A bare system call: the library's own `ioctl` has no part in this.
@@ -207,27 +206,46 @@ pub(crate) struct Traffic {
     pub(crate) last: Duration,
 }
 
-/// TCP_INFO. `None`: the kernel does not tell. Signal-safe.
+/// Of TCP_INFO. `None`: the kernel does not tell. Signal-safe.
 #[cfg(feature = "assist")]
 pub(crate) fn traffic(socket: RawFd) -> Option<Traffic> {
-    // Places in tcp_info, whose layout only ever grows at the end.
     const LAST_DATA_SENT: usize = 44;
     const LAST_DATA_RECEIVED: usize = 52;
-    const BYTES_RECEIVED: usize = 128;
+    let info = info(socket)?;
+    let milliseconds = |at: usize| Some(u32::from_ne_bytes(info.get(at..)?.first_chunk().copied()?));
+    let last = milliseconds(LAST_DATA_SENT)?.min(milliseconds(LAST_DATA_RECEIVED)?);
+    Some(Traffic { bytes_received: bytes_received(&info)?, last: Duration::from_millis(u64::from(last)) })
+}
+
+/// Whether this is a connection on one of these local ports, of whose input nothing has been read yet.
+#[cfg(not(feature = "assist"))]
+pub(crate) fn is_fresh_connection(socket: RawFd, ports: &[u16]) -> bool {
+    /// `TCP_ESTABLISHED` and `TCP_CLOSE_WAIT` (the client has said all that it wants to say).
+    const OPEN: [u8; 2] = [1, 8];
+    if !is_tcp(socket) || !local_address(socket).is_some_and(|address| ports.contains(&address.port())) {
+        return false;
+    }
+    let Some(info) = info(socket).filter(|[state, ..]| OPEN.contains(state)) else { return false };
+    let (unread, received) = (unread(socket) as u64, bytes_received(&info).unwrap_or(0));
+    // The end of the input counts as one byte received.
+    received == 0 || (unread > 0 && unread + 1 >= received)
+}
+
+/// Where `tcpi_bytes_received` is in tcp_info, whose layout only ever grows at the end.
+const BYTES_RECEIVED: usize = 128;
+
+/// TCP_INFO up to there. `None`: the kernel does not tell. Signal-safe.
+fn info(socket: RawFd) -> Option<[u8; BYTES_RECEIVED + 8]> {
     let mut info = [0u8; BYTES_RECEIVED + 8];
     let mut length = info.len() as libc::socklen_t;
     let place = info.as_mut_ptr().cast();
     // SAFETY: `info` and `length` are valid for writes.
     let result = unsafe { libc::getsockopt(socket, libc::IPPROTO_TCP, libc::TCP_INFO, place, &raw mut length) };
-    if result != 0 || length as usize != info.len() {
-        return None;
-    }
-    let milliseconds = |at: usize| Some(u32::from_ne_bytes(info.get(at..)?.first_chunk().copied()?));
-    let last = milliseconds(LAST_DATA_SENT)?.min(milliseconds(LAST_DATA_RECEIVED)?);
-    Some(Traffic {
-        bytes_received: u64::from_ne_bytes(info.get(BYTES_RECEIVED..)?.first_chunk().copied()?),
-        last: Duration::from_millis(u64::from(last)),
-    })
+    (result == 0 && length as usize == info.len()).then_some(info)
+}
+
+fn bytes_received(info: &[u8]) -> Option<u64> {
+    info.get(BYTES_RECEIVED..)?.first_chunk().copied().map(u64::from_ne_bytes)
 }
 
 /// Options that a program sets before `bind`, and that a socket which takes the place of its own is to have, too.

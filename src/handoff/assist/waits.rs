@@ -46,7 +46,7 @@ pub unsafe extern "C" fn epoll_pwait(
             return result;
         }
         // SAFETY: the kernel has filled so many.
-        let kept = unsafe { without_mark(events, result) };
+        let kept = unsafe { as_the_program_sees(set, events, result) };
         if kept > 0 || timeout_ms == 0 {
             return kept;
         }
@@ -107,7 +107,7 @@ unsafe fn wait_with(
             return result;
         }
         // SAFETY: the kernel has filled so many.
-        let kept = unsafe { without_mark(events, result) };
+        let kept = unsafe { as_the_program_sees(set, events, result) };
         if kept > 0 {
             return kept;
         }
@@ -120,14 +120,17 @@ unsafe fn wait_with(
     }
 }
 
-/// Takes the library's own event out of `count`, and gives how many are left.
+/// Takes the library's own event out of `count`, and gives how many are left; what the library has done to connections
+/// looks as their clients' doing would.
 ///
 /// # Safety
 /// `events` must be valid for `count` events.
-unsafe fn without_mark(events: *mut libc::epoll_event, count: c_int) -> c_int {
+unsafe fn as_the_program_sees(set: c_int, events: *mut libc::epoll_event, count: c_int) -> c_int {
     let Some(filled) = usize::try_from(count).ok().filter(|_| !events.is_null()) else { return count };
     // SAFETY: the caller's promise.
-    let kept = drain::without_mark(unsafe { std::slice::from_raw_parts_mut(events, filled) });
+    let events = unsafe { std::slice::from_raw_parts_mut(events, filled) };
+    let kept = drain::without_mark(events);
+    drain::tell_ends_as_input(set, events.get_mut(..kept).unwrap_or_default());
     c_int::try_from(kept).unwrap_or(count)
 }
 
