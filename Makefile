@@ -10,7 +10,7 @@ help:
 	@echo 'make zero-loss-20   the same in the short form, 20 times, on a busy machine'
 	@echo 'make simulate       a million histories of the core in a fake kernel (SEEDS=, or SEED= to see one)'
 	@echo 'make mutants        plant bugs in the core: the simulator has to find each'
-	@echo 'make header         write include/ecewo-cluster.h anew from src/ffi'
+	@echo 'make header         write the headers in include/ anew from src/ffi'
 	@echo 'make lint           rustfmt, clippy and shellcheck; warnings are errors'
 	@echo 'make install-tools  what the tests need, with the package manager of the system'
 
