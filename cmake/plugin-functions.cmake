@@ -38,9 +38,9 @@ function(ecewo_cluster_provide_plugin caller name version)
     message(FATAL_ERROR "${caller}(${name}): this function comes with ecewo-cluster, which knows the plugin 'cluster' "
       "only. Other plugins need ecewo's own CMake functions: make ecewo available before ecewo-cluster.")
   endif()
-  # The versions of the C plugin from v0.1 on have another interface than this library's header has now.
-  if(name STREQUAL "cluster" AND version MATCHES "^v?0\\.[12](\\.|$)")
-    message(WARNING "${caller}(cluster): version ${version} of the C plugin has another interface; this package has "
-      "the one of the documentation (bool cluster_init(const Cluster *, int, char **)).")
+  # The target may be somebody else's, who had it first.
+  get_property(is_ours GLOBAL PROPERTY ECEWO_CLUSTER_INCLUDE_DIR SET)
+  if(name STREQUAL "cluster" AND is_ours)
+    ecewo_cluster_select_interface("${version}")
   endif()
 endfunction()
