@@ -1,4 +1,5 @@
-# Install rules: header, both kinds of the library, CMake package, pkg-config file. What is installed can be moved.
+# Install rules: header, both kinds of the library, CMake package, pkg-config file, licence. What is installed can be
+# moved.
 
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -62,3 +63,8 @@ if(NOT ECEWO_CLUSTER_SHARED_LIBRARY)
 endif()
 configure_file("${CMAKE_CURRENT_LIST_DIR}/ecewo-cluster.pc.in" "${PROJECT_BINARY_DIR}/ecewo-cluster.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/ecewo-cluster.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/ecewo-cluster" RENAME copyright)
+
+if(CMAKE_SOURCE_DIR STREQUAL PROJECT_SOURCE_DIR)
+  include("${CMAKE_CURRENT_LIST_DIR}/package.cmake")
+endif()
