@@ -12,7 +12,7 @@ help:
 	@echo 'make mutants        plant bugs in the core: the simulator has to find each'
 	@echo 'make faults         every system call of a master fails, at every place; minutes (SEED= to repeat)'
 	@echo 'make chaos          random troubles under load, for SECONDS (60); KILLS=10000: only kills; SEED= to repeat'
-	@echo 'make header         write include/ecewo-cluster.h anew from src/ffi'
+	@echo 'make header         write the headers in include/ anew from src/ffi'
 	@echo 'make lint           rustfmt, clippy and shellcheck; warnings are errors'
 	@echo 'make install-tools  what the tests need, with the package manager of the system'
 

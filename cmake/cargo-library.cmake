@@ -58,15 +58,17 @@ function(ecewo_cluster_add_cargo_library kind)
     set(all ALL) # elsewhere it is built when a program links it
   endif()
 
-  # Always called: cargo knows better than CMake what has changed, and copy_if_different keeps programs from being
-  # linked again when nothing has. One crate type at a time, because several in one build switch link-time
+  # Always called: cargo knows better than CMake what has changed, and an unchanged file keeps its time, so that programs are
+  # not linked again. What an earlier build left is removed, so that it is not taken for the new one. One crate type at a time, because several in one build switch link-time
   # optimization off. MAKEFLAGS would name a job server that cargo cannot reach.
   add_custom_target(${target} ${all}
+    COMMAND "${CMAKE_COMMAND}" -E remove -f "${cargo_out}/${cargo_file}"
     COMMAND "${CMAKE_COMMAND}" -E env --unset=MAKEFLAGS --unset=MFLAGS --unset=CARGO_BUILD_TARGET ${environment}
             "${ECEWO_CLUSTER_CARGO}" rustc --locked --lib --crate-type ${crate_type} --profile "${profile}"
             --manifest-path "${PROJECT_SOURCE_DIR}/Cargo.toml" --target-dir "${target_dir}" ${target_arguments}
             ${rustc_arguments}
-    COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${cargo_out}/${cargo_file}" "${file}"
+    COMMAND "${CMAKE_COMMAND}" "-DFROM=${cargo_out}/${cargo_file}" "-DTO=${file}"
+            -P "${PROJECT_SOURCE_DIR}/cmake/take-library.cmake"
     BYPRODUCTS "${file}"
     WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
     COMMENT "Building ${cargo_file} with cargo"

@@ -7,6 +7,7 @@
 #   ECEWO_CLUSTER_CARGO_PROFILE     cargo's profile; "dev" in a Debug build, else "release"
 #   ECEWO_CLUSTER_RUST_TARGET       Rust's name of the target, for cross compiling
 #   ECEWO_CLUSTER_CARGO             the cargo to use
+#   ECEWO_CLUSTER_GENERATION        the interface, whatever version of the plugin is named: see generations.cmake
 
 # A target that exists first wins, as it does with ecewo's own functions.
 if(TARGET ecewo::cluster)
@@ -52,6 +53,7 @@ endforeach()
 
 ecewo_cluster_define_target(${_ecewo_cluster_kind}
   "${ECEWO_CLUSTER_${_ecewo_cluster_kind}_LIBRARY}"
+  "${PROJECT_SOURCE_DIR}/include"
   "${PROJECT_SOURCE_DIR}/include"
   "${ECEWO_CLUSTER_SONAME}"
   "${ECEWO_CLUSTER_NATIVE_LIBRARIES}")

@@ -1,9 +1,14 @@
-# Install rules: header, both kinds of the library, CMake package, pkg-config file. What is installed can be moved.
+# Install rules: header, both kinds of the library, CMake package, pkg-config file, licence. What is installed can be
+# moved.
 
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(FILES "${PROJECT_SOURCE_DIR}/include/ecewo-cluster.h" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+foreach(_ecewo_cluster_generation v0.1 v0.2)
+  install(FILES "${PROJECT_SOURCE_DIR}/include/${_ecewo_cluster_generation}/ecewo-cluster.h"
+    DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/ecewo-cluster/${_ecewo_cluster_generation}")
+endforeach()
 install(FILES "${ECEWO_CLUSTER_STATIC_LIBRARY}" DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 if(ECEWO_CLUSTER_SHARED_LIBRARY)
   install(FILES
@@ -24,9 +29,12 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/ecewo-cluster-config-ver
 install(FILES
   "${PROJECT_BINARY_DIR}/ecewo-cluster-config.cmake"
   "${PROJECT_BINARY_DIR}/ecewo-cluster-config-version.cmake"
+  "${CMAKE_CURRENT_LIST_DIR}/generations.cmake"
   "${CMAKE_CURRENT_LIST_DIR}/target.cmake"
   "${CMAKE_CURRENT_LIST_DIR}/plugin-functions.cmake"
+  "${CMAKE_CURRENT_LIST_DIR}/project-include.cmake"
   DESTINATION "${_ecewo_cluster_package_dir}")
+install(FILES "${CMAKE_CURRENT_LIST_DIR}/fetched/CMakeLists.txt" DESTINATION "${_ecewo_cluster_package_dir}/fetched")
 
 # The .pc file finds its prefix from where it lies itself. Folders outside the prefix stay as they are.
 set(_ecewo_cluster_pc_dir "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig")
@@ -55,3 +63,8 @@ if(NOT ECEWO_CLUSTER_SHARED_LIBRARY)
 endif()
 configure_file("${CMAKE_CURRENT_LIST_DIR}/ecewo-cluster.pc.in" "${PROJECT_BINARY_DIR}/ecewo-cluster.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/ecewo-cluster.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/ecewo-cluster" RENAME copyright)
+
+if(CMAKE_SOURCE_DIR STREQUAL PROJECT_SOURCE_DIR)
+  include("${CMAKE_CURRENT_LIST_DIR}/package.cmake")
+endif()

@@ -16,9 +16,12 @@ endfunction()
 
 # Sets the cache variables ECEWO_CLUSTER_CARGO and ECEWO_CLUSTER_RUSTC, or stops.
 function(ecewo_cluster_find_cargo)
-  # rustup installs here, and a shell started before it did does not have it on its PATH.
-  find_program(ECEWO_CLUSTER_CARGO cargo HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin"
-    DOC "The cargo that builds ecewo-cluster")
+  # rustup installs here, and a shell started before it did does not have it on its PATH. What is on PATH comes first.
+  set(folders "$ENV{HOME}/.cargo/bin")
+  if(NOT "$ENV{CARGO_HOME}" STREQUAL "")
+    set(folders "$ENV{CARGO_HOME}/bin")
+  endif()
+  find_program(ECEWO_CLUSTER_CARGO cargo PATHS "${folders}" DOC "The cargo that builds ecewo-cluster")
   if(NOT ECEWO_CLUSTER_CARGO)
     message(FATAL_ERROR "ecewo-cluster is written in Rust: building it needs cargo ${ECEWO_CLUSTER_MINIMUM_RUST} or "
       "newer, and no cargo was found. Install Rust (with rustup, or the system's package manager), or name "

@@ -10,7 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const EXPECTED: &str = include_str!("exported-symbols.txt");
-const HEADER: &str = include_str!("../include/ecewo-cluster.h");
+const HEADERS: [&str; 3] = [
+    include_str!("../include/ecewo-cluster.h"),
+    include_str!("../include/v0.1/ecewo-cluster.h"),
+    include_str!("../include/v0.2/ecewo-cluster.h"),
+];
 
 #[test]
 fn exactly_the_listed_symbols_are_exported_contract_9_5() {
@@ -27,11 +31,35 @@ fn exactly_the_listed_symbols_are_exported_contract_9_5() {
 }
 
 #[test]
-fn the_list_is_sorted_and_names_every_function_of_the_header_contract_9_5() {
+fn the_list_is_sorted_and_names_every_function_of_the_headers_contract_9_5_contract_10_3() {
     let listed: Vec<&str> = EXPECTED.lines().collect();
     assert!(listed.is_sorted(), "sort tests/exported-symbols.txt");
-    let interface: BTreeSet<&str> = listed.into_iter().filter(|name| name.starts_with("cluster_")).collect();
-    assert_eq!(interface, declared(HEADER), "tests/exported-symbols.txt and include/ecewo-cluster.h");
+    let is_ours = |name: &&str| name.starts_with("cluster_") || name.starts_with("ecewo_");
+    let interface: BTreeSet<&str> = listed.into_iter().filter(is_ours).collect();
+    let declared: BTreeSet<&str> = HEADERS.into_iter().flat_map(symbols).collect();
+    assert_eq!(interface, declared, "tests/exported-symbols.txt and the headers in include/");
+}
+
+/// Two generations may share a function only if it means the same in both: same type, same values (contract 10.3).
+#[test]
+fn generations_share_what_is_alike_and_nothing_else_contract_10_3() {
+    let [documented, v0_1, v0_2] = HEADERS.map(symbols);
+    let shared: Vec<&str> = documented.intersection(&v0_1).copied().collect();
+    let alike = [
+        "cluster_cpus",
+        "cluster_cpus_physical",
+        "cluster_get_port",
+        "cluster_graceful_restart",
+        "cluster_is_master",
+        "cluster_is_worker",
+        "cluster_signal_workers",
+        "cluster_wait_workers",
+        "cluster_worker_count",
+        "cluster_worker_id",
+    ];
+    assert_eq!(shared, alike, "by the documentation's header and v0.1's");
+    assert!(v0_2.is_disjoint(&documented) && v0_2.is_disjoint(&v0_1), "v0.2 has names of its own only");
+    assert_eq!(names(HEADERS[0]), names(HEADERS[1]), "v0.1 has the documentation's functions, by name");
 }
 
 /// The one that cargo has just made beside this test, as it makes every crate type of the library. A build with other features
@@ -72,11 +100,24 @@ fn exported(library: &Path) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// The functions that the header declares: their names stand before a parenthesis, and their lines are no comments.
-fn declared(header: &str) -> BTreeSet<&str> {
+/// The symbols that a program needs which uses all of a header: the functions' names, or what their labels say.
+fn symbols(header: &'static str) -> BTreeSet<&'static str> {
+    declarations(header).map(|(name, label)| label.unwrap_or(name)).collect()
+}
+
+fn names(header: &'static str) -> BTreeSet<&'static str> {
+    declarations(header).map(|(name, _)| name).collect()
+}
+
+/// The functions that a header declares, each with its assembler label. Comments are left out; a declaration ends with `;`.
+fn declarations(header: &'static str) -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
     let code = header.split("extern \"C\" {").nth(1).and_then(|rest| rest.split("#ifdef __cplusplus").next());
     let code = code.expect("the header has its functions in one block");
-    let lines = code.lines().filter(|line| !line.trim_start().starts_with(['*', '/']));
-    let names = lines.filter_map(|line| line.split_once('(')?.0.rsplit([' ', '*']).next());
-    names.filter(|name| name.starts_with("cluster_")).collect()
+    let without_comments = code.split("/**").map(|part| part.split_once("*/").map_or(part, |(_, rest)| rest));
+    without_comments.flat_map(|part| part.split(';')).filter_map(|declaration| {
+        let (name, rest) = declaration.split_once('(')?;
+        let name = name.rsplit([' ', '*', '\n']).next()?;
+        let label = rest.split_once("__asm__(\"").and_then(|(_, label)| label.split('"').next());
+        Some((name, label))
+    })
 }

@@ -1,30 +1,88 @@
-//! The committed C header is the one that the sources give, and it speaks C.
+//! The committed C headers, one for each generation of the interface, are those that the sources give, and they speak C.
 
 #![cfg(feature = "capi")]
 
 use std::fmt::Write as _;
 
-const COMMITTED: &str = include_str!("../include/ecewo-cluster.h");
-/// `build.rs` has just written it.
-const GENERATED: &str = include_str!(concat!(env!("OUT_DIR"), "/ecewo-cluster.h"));
+struct Header {
+    path: &'static str,
+    committed: &'static str,
+    /// `build.rs` has just written it.
+    generated: &'static str,
+    includes: &'static [&'static str],
+}
+
+macro_rules! header {
+    ($path:literal, $includes:expr) => {
+        Header {
+            path: concat!("include/", $path),
+            committed: include_str!(concat!("../include/", $path)),
+            generated: include_str!(concat!(env!("OUT_DIR"), "/", $path)),
+            includes: &$includes,
+        }
+    };
+}
+
+const HEADERS: [Header; 3] = [
+    header!("ecewo-cluster.h", ["<stdbool.h>", "<stdint.h>", "<time.h>"]),
+    header!("v0.1/ecewo-cluster.h", ["<stdbool.h>", "<stdint.h>", "<time.h>"]),
+    header!("v0.2/ecewo-cluster.h", ["<stdbool.h>", "<stdint.h>"]),
+];
 
 #[test]
-fn the_committed_header_is_up_to_date_contract_1() {
-    if let Some(difference) = first_difference(COMMITTED, GENERATED) {
-        panic!("include/ecewo-cluster.h is not what src/ffi gives. Run `make header` and commit it.\n{difference}");
+fn the_committed_headers_are_up_to_date_contract_1_contract_10() {
+    for header in HEADERS {
+        if let Some(difference) = first_difference(header.committed, header.generated) {
+            panic!("{} is not what src/ffi gives. Run `make header` and commit it.\n{difference}", header.path);
+        }
     }
 }
 
 #[test]
-fn the_header_has_no_rust_words_contract_1() {
-    let found = rust_words(COMMITTED);
-    assert!(found.is_empty(), "Rust in the C header (mend the comments in src/ffi, then run `make header`):\n{found}");
+fn the_headers_have_no_rust_words_contract_1_contract_10() {
+    for header in HEADERS {
+        let found = rust_words(header.committed);
+        assert!(
+            found.is_empty(),
+            "Rust in {} (mend the comments in src/ffi, then run `make header`):\n{found}",
+            header.path
+        );
+    }
 }
 
 #[test]
-fn the_header_includes_three_headers_only_contract_1() {
-    let included: Vec<&str> = COMMITTED.lines().filter_map(|line| line.strip_prefix("#include ")).collect();
-    assert_eq!(included, ["<stdbool.h>", "<stdint.h>", "<time.h>"]);
+fn the_headers_include_nothing_else_contract_1_contract_10() {
+    for header in HEADERS {
+        let included: Vec<&str> =
+            header.committed.lines().filter_map(|line| line.trim_start().strip_prefix("#include ")).collect();
+        assert_eq!(included, header.includes, "{}", header.path);
+    }
+}
+
+#[test]
+fn no_header_speaks_of_another_generation_contract_10_3() {
+    let [documented, v0_1, v0_2] = HEADERS.map(|header| words(header.committed));
+    for name in ["ClusterStats", "WorkerStats", "WorkerStatus", "ecewo_cluster_init", "ECEWO_CLUSTER_ROLE_ERROR"] {
+        assert!(!documented.contains(&name), "{name} in the documentation's header");
+    }
+    for name in
+        ["cluster_stats_t", "worker_stats_t", "worker_status_t", "ecewo_cluster_init", "ECEWO_CLUSTER_ZERO_ON_SUCCESS"]
+    {
+        assert!(!v0_1.contains(&name), "{name} in v0.1's header");
+    }
+    let foreign: Vec<&&str> = v0_2
+        .iter()
+        .filter(|word| ["cluster_", "worker_", "WORKER_"].iter().any(|start| word.starts_with(start)))
+        .filter(|word| !PARAMETERS.contains(word))
+        .collect();
+    assert!(foreign.is_empty(), "in v0.2's header: {foreign:?}");
+}
+
+/// Those of v0.2 that look like names of the older generations.
+const PARAMETERS: [&str; 1] = ["worker_id"];
+
+fn words(header: &str) -> Vec<&str> {
+    header.split(|c: char| !c.is_alphanumeric() && c != '_').collect()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #   cmake -DINCLUDE_DIR=... -DSOURCE_DIR=... -DC_COMPILERS="a|b" -DCXX_COMPILERS="a|b" -P compile.cmake
 cmake_minimum_required(VERSION 3.14)
 set(warnings -Wall -Wextra -Wpedantic -Werror)
+file(READ "${INCLUDE_DIR}/ecewo-cluster.h" header_text)
 set(failures 0)
 set(done 0)
 
@@ -30,6 +31,9 @@ macro(compile_all compilers language file standards)
         continue()
       endif()
       foreach(definition "" -DECEWO_CLUSTER_ZERO_ON_SUCCESS)
+        if(definition AND NOT header_text MATCHES "ECEWO_CLUSTER_ZERO_ON_SUCCESS")
+          continue()
+        endif()
         execute_process(
           COMMAND "${compiler}" -std=${standard} ${warnings} ${definition} -I "${INCLUDE_DIR}" -fsyntax-only "${SOURCE_DIR}/${file}"
           RESULT_VARIABLE code ERROR_VARIABLE errors)

@@ -7,6 +7,22 @@
 
 #include "ecewo-cluster.h"
 
+/* contract 1.1: what the statistics give, by either convention. */
+#ifdef ECEWO_CLUSTER_ZERO_ON_SUCCESS
+enum { SUCCESS = 0, FAILURE = -1 };
+#else
+enum { SUCCESS = 1, FAILURE = 0 };
+#endif
+
+static int statistics_are_right(void)
+{
+    cluster_stats_t stats;
+    worker_stats_t worker;
+    return cluster_get_stats(&stats) == SUCCESS && stats.total_workers == 3 && cluster_get_stats(NULL) == FAILURE &&
+           cluster_get_worker_stats(2, &worker) == SUCCESS && worker.worker_id == 2 &&
+           cluster_get_worker_stats(3, &worker) == FAILURE;
+}
+
 int main(int argc, char **argv)
 {
     Cluster options = {
@@ -15,6 +31,8 @@ int main(int argc, char **argv)
         .respawn = true,
     };
     if (cluster_init(&options, argc, argv)) {
+        if (!statistics_are_right())
+            return 1;
         cluster_wait_workers();
         return 0;
     }

@@ -1,0 +1,4 @@
+#ifndef ECEWO_STANDIN_H
+#define ECEWO_STANDIN_H
+int ecewo_standin_answer(void);
+#endif

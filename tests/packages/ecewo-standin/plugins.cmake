@@ -1,0 +1,33 @@
+# What ecewo's functions do: nothing where the target ecewo::NAME exists; else they fetch ecewo-NAME, and its root
+# CMakeLists.txt has to make that target.
+include(FetchContent)
+
+function(ecewo_plugin NAME)
+  cmake_parse_arguments(PLUGIN "" "VERSION" "" ${ARGN})
+  if(TARGET "ecewo::${NAME}")
+    return()
+  endif()
+  set(PLUGIN_TAG main)
+  if(PLUGIN_VERSION)
+    set(PLUGIN_TAG "${PLUGIN_VERSION}")
+  endif()
+  FetchContent_Declare("ecewo-${NAME}" GIT_REPOSITORY "file:///nowhere/ecewo-${NAME}.git" GIT_TAG "${PLUGIN_TAG}")
+  FetchContent_MakeAvailable("ecewo-${NAME}")
+  if(NOT TARGET "ecewo::${NAME}")
+    message(FATAL_ERROR "the plugin ${NAME} makes no target ecewo::${NAME}")
+  endif()
+endfunction()
+
+function(ecewo_plugins)
+  foreach(ITEM IN LISTS ARGN)
+    if(ITEM MATCHES "^(.+)@(.+)$")
+      ecewo_plugin("${CMAKE_MATCH_1}" VERSION "${CMAKE_MATCH_2}")
+    else()
+      ecewo_plugin("${ITEM}")
+    endif()
+  endforeach()
+endfunction()
+
+function(ecewo_add)
+  ecewo_plugins(${ARGN})
+endfunction()
