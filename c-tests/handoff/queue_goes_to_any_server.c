@@ -1,5 +1,5 @@
 /* contract 6.1: the connections in the queue of a slot that ends are served by another worker, whether it waits with epoll or is blocked
-   in accept. (One that sleeps in poll or select is not woken for them: a limit that docs/zero-downtime.md names.) */
+   in accept, and also if it has begun to listen, but not to wait. (One that sleeps in poll or select is not woken for them: a limit that docs/zero-downtime.md names.) */
 #include "rig.h"
 
 #include <errno.h>
@@ -18,6 +18,13 @@ static int worker(void)
     int listener = rig_listen("0.0.0.0", cluster_get_port(), strcmp(way, "accept") == 0 ? RIG_BLOCKING : 0);
     if (strcmp(way, "epoll") == 0)
         return rig_serve(&listener, 1);
+    if (strcmp(way, "epoll, later") == 0) {
+        if (cluster_worker_id() == 1) {
+            say("worker 1 waits");
+            gate_wait("go");
+        }
+        return rig_serve(&listener, 1);
+    }
     say("worker %u listening", cluster_worker_id());
     for (;;) {
         char request[1024], text[256], body[64];
@@ -44,10 +51,14 @@ static void one(const char *variant)
     int connections[CONNECTIONS], lost = 0;
     char text[512];
     test_case(variant);
-    app *a = app_start(.variant = variant, .control = true);
+    app *a = app_start(.variant = variant, .control = true, .env = lab_env());
+    bool is_late = strcmp(variant, "epoll, later") == 0;
     app_wait_out(a, "master ready");
     rig_wait_listening(a, 0, 1);
-    rig_wait_listening(a, 1, 1);
+    if (is_late)
+        app_wait_out(a, "worker 1 waits");
+    else
+        rig_wait_listening(a, 1, 1);
     pid_t old = app_worker_pid(a, 0);
     rig_stop_process(old);
     for (int i = 0; i < CONNECTIONS; i++) {
@@ -58,6 +69,10 @@ static void one(const char *variant)
     /* What came to the other worker is answered; the rest waits in the queue. */
     lab_wait_for(300);
     CHECK_INT(kill(old, SIGKILL), ==, 0);
+    if (is_late) {
+        lab_wait_for(1000); /* longer than queues are served that nobody waits in */
+        gate_open("go");
+    }
     for (int i = 0; i < CONNECTIONS; i++) {
         lost += strcmp(rig_outcome(connections[i], CT_WAIT_MS, text, sizeof text), "answered") != 0;
         close(connections[i]);
@@ -70,4 +85,5 @@ void test_main(void)
 {
     one("epoll");
     one("accept");
+    one("epoll, later");
 }
