@@ -1,8 +1,8 @@
 //! The C interface: a few lines a function over the Rust one. Peculiarities of C live here and nowhere else.
 //!
-//! There are three generations of it (contract 10), each with a header of its own: [`types`], [`init`], [`functions`] and
-//! [`statistics`] are the documentation's; v0.1 shares [`functions`], and has its own symbols for the rest in [`v0_1`];
-//! [`v0_2`] shares no name with them. [`start`], [`calls`] and [`convert`] are what all three do.
+//! There are three generations of it (contract 10), each with a header of its own: `types`, `init`, `functions` and
+//! `statistics` are the documentation's; v0.1 shares `functions`, and has its own symbols for the rest in [`v0_1`];
+//! [`v0_2`] shares no name with them. `start`, `calls` and `convert` are what all three do.
 
 #![allow(rustdoc::broken_intra_doc_links)] // The comments become the C header, where `[ERROR]` is no link.
 
