@@ -104,8 +104,8 @@ fn kill(scene: &mut Scene) -> Result<()> {
         } else {
             None
         };
-        scene.kills.push(Kill { stopped, at: Instant::now(), excused: &HANDLED });
-        scene.server.signal_worker(pid, Signal::SIGKILL)?;
+        let (at, gone) = scene.server.kill_worker(pid)?;
+        scene.kills.push(Kill { stopped, at, gone, excused: &HANDLED });
         scene.server.wait_for(Duration::from_secs(10), "a killed worker's replacement", |events| {
             let (now_starts, now_exits) = counts(events);
             now_starts > starts && now_exits > exits
@@ -154,10 +154,10 @@ pub(crate) fn kill_any(scene: &mut Scene) {
     let mut ours = scene.server.ours();
     let master = scene.server.pid().as_raw() as u32;
     ours.retain(|pid| *pid != master);
-    let at = Instant::now();
-    let killed = fastrand::choice(ours).is_some_and(|pid| scene.server.signal_worker(pid, Signal::SIGKILL).is_ok());
-    if killed {
-        scene.kills.push(Kill { stopped: None, at, excused: &HANDLED });
+    // One that has ended by itself meanwhile is no loss.
+    let killed = fastrand::choice(ours).and_then(|pid| scene.server.kill_worker(pid).ok());
+    if let Some((at, gone)) = killed {
+        scene.kills.push(Kill { stopped: None, at, gone, excused: &HANDLED });
     }
 }
 
@@ -246,10 +246,11 @@ fn operator_term(scene: &mut Scene) -> Result<()> {
     scene.restarts.push((Instant::now(), Duration::ZERO));
     // The program itself closes a connection that it has just accepted and not read from: for it, that one is idle. The
     // time is taken first: a client may notice before this thread runs on.
-    scene.kills.push(Kill { stopped: None, at: Instant::now(), excused: &[Loss::Fresh] });
+    let at = Instant::now();
     scene.server.signal_worker(pid, Signal::SIGTERM)?;
     let limit = Duration::from_secs(5);
     scene.server.wait_for(limit, "the end of the worker", |events| counts(events).1 > exits)?;
+    scene.kills.push(Kill { stopped: None, at, gone: Instant::now(), excused: &[Loss::Fresh] });
     scene.took_until_now();
     while scene.goes_on() {
         pause(50, 100);

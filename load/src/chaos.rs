@@ -74,7 +74,7 @@ pub fn many_kills(scene: &mut Scene) -> Result<()> {
         let Some(pid) = alive.remove(&worker) else { continue };
         let at = Instant::now();
         scene.server.signal_worker(pid, Signal::SIGKILL)?;
-        scene.kills.push(Kill { stopped: None, at, excused: &HANDLED });
+        scene.kills.push(Kill { stopped: None, at, gone: at, excused: &HANDLED });
         scene.restarts.push((at, Duration::ZERO));
         kills += 1;
         pause(0, 4);
@@ -107,9 +107,8 @@ fn stop_and_kill(scene: &mut Scene) -> Result<()> {
     }
     let stopped = Some(Instant::now());
     pause(30, 300);
-    let at = Instant::now();
-    if scene.server.signal_worker(pid, Signal::SIGKILL).is_ok() {
-        scene.kills.push(Kill { stopped, at, excused: &HANDLED });
+    if let Ok((at, gone)) = scene.server.kill_worker(pid) {
+        scene.kills.push(Kill { stopped, at, gone, excused: &HANDLED });
     }
     Ok(())
 }
@@ -251,7 +250,7 @@ fn adds_up(scene: &mut Scene, before: &Footprint) -> Result<()> {
     // Those that the master had to kill are as dead as the others.
     for event in scene.server.events.iter().filter(|event| event.said.is_death_by_sigkill()) {
         let at = event.at.checked_sub(TOLD).unwrap_or(event.at);
-        scene.kills.push(Kill { stopped: None, at, excused: &HANDLED });
+        scene.kills.push(Kill { stopped: None, at, gone: at, excused: &HANDLED });
     }
     scene.nothing_left_over(scene.setting.workers)
 }

@@ -20,6 +20,8 @@ pub(crate) struct World<'a> {
     pub(crate) room: &'a mut [u8],
     pub(crate) limit: Duration,
     pub(crate) now: Instant,
+    /// When the thread began to wait for what happened until now.
+    pub(crate) looked: Instant,
     /// No new requests.
     pub(crate) stopping: bool,
 }
@@ -344,6 +346,7 @@ impl Client {
         );
         let lost = LostRequest {
             at: Instant::now(),
+            looked: world.looked,
             sent: job.first_sent,
             loss,
             client: self.kind.name(),
@@ -356,7 +359,8 @@ impl Client {
 
     fn lose_foreign(&mut self, world: &mut World<'_>, reason: &str) {
         let (at, detail) = (Instant::now(), reason.to_owned());
-        let lost = LostRequest { at, sent: at, loss: Loss::Wrong, client: self.kind.name(), pid: 0, detail };
+        let (looked, client) = (world.looked, self.kind.name());
+        let lost = LostRequest { at, looked, sent: at, loss: Loss::Wrong, client, pid: 0, detail };
         world.tally.lose(lost, 1);
     }
 }

@@ -108,6 +108,7 @@ struct Engine {
     tally: Tally,
     next_id: u64,
     room: Vec<u8>,
+    looked: Instant,
 }
 
 impl Engine {
@@ -128,7 +129,8 @@ impl Engine {
         }
         let in_heap = vec![None; slots.len()];
         let (poll, tally, heap) = (Poll::new()?, Tally::default(), BinaryHeap::new());
-        let mut engine = Self { poll, slots, heap, in_heap, targets, progress, tally, next_id: 1, room: vec![0; ROOM] };
+        let room = vec![0; ROOM];
+        let mut engine = Self { poll, slots, heap, in_heap, targets, progress, tally, next_id: 1, room, looked: now };
         (0..engine.slots.len()).for_each(|index| engine.plan_wake(index, now));
         Ok(engine)
     }
@@ -149,6 +151,7 @@ impl Engine {
             let wait = first.saturating_duration_since(Instant::now());
             // poll() rounds down to milliseconds: a whole one saves spinning through the rest.
             let wait = if wait.is_zero() { wait } else { wait.max(Duration::from_millis(1)) };
+            self.looked = Instant::now();
             match self.poll.poll(&mut events, Some(wait.min(Duration::from_millis(50)))) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 other => other?,
@@ -188,6 +191,7 @@ impl Engine {
             room: &mut self.room,
             limit: LIMIT,
             now,
+            looked: self.looked,
             stopping,
         };
         act(slot, &mut world);

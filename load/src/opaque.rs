@@ -166,7 +166,8 @@ impl OpaqueClient {
         let pid = self.connection.take().map_or(0, |connection| connection.last_pid);
         let sent = self.awaited.take().map_or(world.now, |(_, sent)| sent);
         let detail = format!("{reason}, {} echoes on it before", self.echoes);
-        world.tally.lose(LostRequest { at: Instant::now(), sent, loss, client: self.kind.name(), pid, detail }, 1);
+        let (at, looked, client) = (Instant::now(), world.looked, self.kind.name());
+        world.tally.lose(LostRequest { at, looked, sent, loss, client, pid, detail }, 1);
         self.rest_until = world.now + PAUSE_AFTER_END;
     }
 }

@@ -23,8 +23,15 @@ pub(crate) fn judge(scene: &mut Scene) {
                 Some(after) => format!("{after:?} after its worker's replacement was ready; time-out {whole:?}"),
                 None => "its worker was not being replaced".to_owned(),
             };
-            let lost =
-                LostRequest { at: cut.at, sent: cut.at, loss: Loss::OpaqueCut, client: "opaque", pid: cut.pid, detail };
+            let lost = LostRequest {
+                at: cut.at,
+                looked: cut.at,
+                sent: cut.at,
+                loss: Loss::OpaqueCut,
+                client: "opaque",
+                pid: cut.pid,
+                detail,
+            };
             scene.tally.lose(lost, 1);
         }
     }

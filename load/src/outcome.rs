@@ -109,6 +109,8 @@ pub fn judge(moment: Moment, error: Option<io::ErrorKind>) -> Verdict {
 pub struct LostRequest {
     /// When it was noticed.
     pub at: Instant,
+    /// When the clients had begun to look, the last time before that: what had happened then, they would have noticed.
+    pub looked: Instant,
     /// When the request was first sent.
     pub sent: Instant,
     /// How.

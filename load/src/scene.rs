@@ -61,18 +61,20 @@ pub struct Kill {
     pub stopped: Option<Instant>,
     /// The signal that ended it.
     pub at: Instant,
+    /// When it was gone, or the same where nobody has looked.
+    pub gone: Instant,
     /// What it excuses.
     pub excused: &'static [Loss],
 }
 
-/// The clients notice a death within this time, even on a machine that is busy.
+/// The clients notice a death within this time, as far as they have a processor to look.
 const NOTICED: Duration = Duration::from_millis(60);
 
 impl Kill {
     /// Whether it may be the cause of this loss: the request was being handled in the killed process.
     fn excuses(&self, lost: &LostRequest) -> bool {
         let was_queued = self.stopped.is_some_and(|stopped| lost.sent > stopped);
-        self.excused.contains(&lost.loss) && lost.at >= self.at && lost.at <= self.at + NOTICED && !was_queued
+        self.excused.contains(&lost.loss) && lost.at >= self.at && lost.looked <= self.gone + NOTICED && !was_queued
     }
 }
 
@@ -274,17 +276,20 @@ mod tests {
         let at = |ms| zero + Duration::from_millis(ms);
         let lost = |loss, sent, noticed| LostRequest {
             at: at(noticed),
+            looked: at(noticed - 1),
             sent: at(sent),
             loss,
             client: "new",
             pid: 0,
             detail: String::new(),
         };
-        let kill = Kill { stopped: Some(at(100)), at: at(150), excused: &HANDLED };
+        let kill = Kill { stopped: Some(at(100)), at: at(150), gone: at(160), excused: &HANDLED };
         assert!(kill.excuses(&lost(Loss::Fresh, 99, 151)));
         assert!(!kill.excuses(&lost(Loss::Fresh, 120, 151)), "it was in the queue");
         assert!(!kill.excuses(&lost(Loss::Fresh, 99, 140)), "it was lost before");
         assert!(!kill.excuses(&lost(Loss::Fresh, 99, 300)), "it was lost later");
+        let busy = LostRequest { looked: at(155), ..lost(Loss::Fresh, 99, 300) };
+        assert!(kill.excuses(&busy), "nobody could look before");
         assert!(!kill.excuses(&lost(Loss::Refused, 99, 151)));
         assert!(Kill { stopped: None, ..kill }.excuses(&lost(Loss::Broken, 120, 151)));
     }

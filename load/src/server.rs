@@ -224,6 +224,29 @@ impl Server {
         kill(Pid::from_raw(pid as i32), signal).with_context(|| format!("cannot send {signal} to worker {pid}"))
     }
 
+    /// Kills a process of this server, and gives when that was asked for and when it was gone: on a busy machine the one
+    /// may follow long after the other.
+    pub fn kill_worker(&self, pid: u32) -> Result<(Instant, Instant)> {
+        let at = Instant::now();
+        self.signal_worker(pid, Signal::SIGKILL)?;
+        let deadline = at + Duration::from_secs(10);
+        loop {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // A zombie has closed its connections.
+            if stat
+                .rsplit(')')
+                .next()
+                .is_none_or(|rest| rest.is_empty() || rest.starts_with(" Z") || rest.starts_with(" X"))
+            {
+                return Ok((at, Instant::now()));
+            }
+            if Instant::now() > deadline {
+                bail!("process {pid} does not end");
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+
     /// Stops a process of this server: when this returns, it does nothing any more.
     pub fn stop_worker(&self, pid: u32) -> Result<()> {
         self.signal_worker(pid, Signal::SIGSTOP)?;
