@@ -56,7 +56,8 @@ impl Queues {
                     // One that could not be made has served nobody.
                     let is_stuck = seen.killed && seen.executed_at.is_none();
                     let has_ended = matches!(event, Event::Ended(..)) && !is_stuck;
-                    if has_ended && (seen.told_at.is_none() || seen.condemned) {
+                    let was_worker = !seen.is_replaced && (seen.told_at.is_none() || seen.condemned);
+                    if has_ended && was_worker {
                         self.vacant_since.entry(key.slot()).or_insert(now);
                         if was_ready || !self.unready_since.contains_key(&key.slot()) {
                             self.unready_since.insert(key.slot(), now);
