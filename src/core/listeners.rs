@@ -56,6 +56,20 @@ impl Supervisor {
         }
     }
 
+    /// One that was told to stop listens only now: the slot's worker was not given that socket. If it serves, the queue
+    /// passes to it or to another; if it listens nowhere yet, the queue waits for it as for any newcomer.
+    pub(super) fn listens_too_late(&mut self, key: ProcessKey) {
+        let now = self.now;
+        let Some(slot) = self.slot_mut(key).filter(|slot| slot.is_retiring(key) && slot.has_listeners) else { return };
+        let serves = slot.serves();
+        let Some(worker) = slot.occupancy.process_mut().filter(|worker| !worker.has_to_go()) else { return };
+        if serves {
+            worker.adopts_until.get_or_insert(now.saturating_add(TIME_TO_ADOPT));
+        } else if !worker.listens() {
+            slot.vacant_since.get_or_insert(now);
+        }
+    }
+
     /// Nobody is to queue for a server that will not come (contract 6.5).
     pub(super) fn release_everything(&mut self) {
         for slot in self.slots.values_mut() {

@@ -239,6 +239,7 @@ impl Supervisor {
         }
         self.check_ready(key);
         self.serves_at_last(key);
+        self.listens_too_late(key);
         if let Some(slot) = self.slot_mut(key).filter(|_| is_worker) {
             if let Some(candidate) = slot.refresh_candidate(port) {
                 self.check_ready(candidate);

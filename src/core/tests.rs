@@ -6,6 +6,7 @@ mod channel;
 mod crashes;
 mod deploys;
 mod handoff;
+mod latecomers;
 mod listeners;
 mod patience;
 mod queues;

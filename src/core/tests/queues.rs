@@ -16,6 +16,9 @@ pub(super) struct Queues {
     vacant_since: BTreeMap<u8, Time>,
     /// Since when nobody is ready in a slot, be it for its age alone.
     unready_since: BTreeMap<u8, Time>,
+    /// Since when there is a queue that only one brought who had been replaced: the worker that was ready by then, and
+    /// listens nowhere, was not given it.
+    brought_late: BTreeMap<u8, Time>,
     ready_at: BTreeMap<ProcessKey, Time>,
     failed: BTreeSet<ProcessKey>,
     closed: BTreeSet<(ProcessKey, ListenerId)>,
@@ -30,6 +33,13 @@ impl Queues {
         match event {
             Event::Listening(key, _) if live.contains_key(&key) => {
                 self.kept.insert(key.slot());
+                // One that has to go itself leaves the queue when it ends.
+                let has_successor = live.iter().any(|(other, seen)| may_serve(*other, seen, key.slot()));
+                let is_replaced = live.get(&key).is_some_and(|seen| seen.is_replaced);
+                if is_replaced && has_successor && !self.serving(live).contains(&key.slot()) {
+                    self.vacant_since.entry(key.slot()).or_insert(now);
+                    self.brought_late.entry(key.slot()).or_insert(now);
+                }
             }
             Event::Closed(key, listener) => {
                 let seen = live.get(&key).filter(|seen| seen.told_at.is_none());
@@ -46,7 +56,8 @@ impl Queues {
                     // One that could not be made has served nobody.
                     let is_stuck = seen.killed && seen.executed_at.is_none();
                     let has_ended = matches!(event, Event::Ended(..)) && !is_stuck;
-                    if has_ended && (seen.told_at.is_none() || seen.condemned) {
+                    let was_worker = !seen.is_replaced && (seen.told_at.is_none() || seen.condemned);
+                    if has_ended && was_worker {
                         self.vacant_since.entry(key.slot()).or_insert(now);
                         if was_ready || !self.unready_since.contains_key(&key.slot()) {
                             self.unready_since.insert(key.slot(), now);
@@ -71,6 +82,8 @@ impl Queues {
     pub(super) fn ready(&mut self, now: Time, key: ProcessKey) {
         self.ready_at.insert(key, now);
         self.unready_since.remove(&key.slot());
+        // What it has not adopted in a second is let go.
+        self.brought_late.remove(&key.slot());
     }
 
     pub(super) fn check_release(&mut self, now: Time, what: Released, live: &Live, core: &Supervisor) {
@@ -113,14 +126,18 @@ impl Queues {
         let serving = self.serving(live);
         self.vacant_since.retain(|slot, _| !serving.contains(slot));
         self.unready_since.retain(|slot, _| !serving.contains(slot));
+        self.brought_late.retain(|slot, _| self.kept.contains(slot) && !serving.contains(slot));
         for slot in &self.kept {
             let is_down = is_down(*slot, live, core);
             assert!(!is_down, "contract 6.1: slot {slot} has ended for good and keeps its queues");
             let mut of_slot = live.iter().filter(|(key, seen)| may_serve(**key, seen, *slot));
-            let is_used = of_slot.any(|(key, seen)| !seen.listening.is_empty() || self.is_ready(*key));
+            let brought_late = self.brought_late.get(slot);
+            let is_used = of_slot
+                .any(|(key, seen)| !seen.listening.is_empty() || (brought_late.is_none() && self.is_ready(*key)));
             let others_serve = serving.iter().any(|other| other != slot);
             let is_awaited = newcomer_since(*slot, live).is_some_and(|since| now < since + secs(5));
-            let is_late = others_serve && !is_used && !is_awaited && is_over(now, self.unready_since.get(slot));
+            let is_late =
+                others_serve && !is_used && !is_awaited && is_over(now, brought_late.or(self.unready_since.get(slot)));
             assert!(!is_late, "contract 6.1: nobody serves in slot {slot}, and it keeps its queues");
         }
     }

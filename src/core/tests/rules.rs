@@ -42,7 +42,7 @@ struct Callbacks {
 pub(super) struct Seen {
     pub(super) made_at: Time,
     pub(super) is_candidate: bool,
-    is_replaced: bool,
+    pub(super) is_replaced: bool,
     pub(super) executed_at: Option<Time>,
     pub(super) listening: Vec<SocketAddr>,
     has_listened: bool,

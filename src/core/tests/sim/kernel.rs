@@ -68,6 +68,9 @@ pub(super) struct Process {
     pub(super) stage: Stage,
     /// It does nothing any more, and no signal but SIGKILL has an effect.
     pub(super) hung: bool,
+    /// A SIGTERM has come before the program ran: it takes effect when its signal mask is emptied, at exec, and nothing in
+    /// the program can do anything about it.
+    pub(super) is_doomed: bool,
     /// The requests that it is handling.
     pub(super) hands: Vec<u32>,
     /// The sockets that it listens on, and those that it was given and has not taken.
@@ -115,6 +118,7 @@ impl World {
             build,
             stage: Stage::NeverMade,
             hung: false,
+            is_doomed: false,
             hands: Vec::new(),
             holds: Vec::new(),
             given: Vec::new(),
@@ -155,6 +159,7 @@ impl World {
             return;
         }
         match act {
+            Act::Exec(_) if process.is_doomed => self.die(index, End::Killed(15), Cause::Master),
             Act::Exec(_) => self.exec(index),
             Act::ExecFails(_, error) => {
                 self.processes[index].exec_report = Some(Some(error));
@@ -210,7 +215,11 @@ impl World {
 
     /// The master's SIGTERM (or SIGINT).
     pub(super) fn terminate(&mut self, index: usize, cause: Cause) {
-        let process = &self.processes[index];
+        let process = &mut self.processes[index];
+        if process.stage == Stage::Forked {
+            process.is_doomed = true;
+            return;
+        }
         if !process.is_alive() || process.hung {
             return;
         }

@@ -275,9 +275,13 @@ impl World {
             return;
         }
         let (now, slept) = (self.driver.now, self.slept);
-        for socket in self.sockets.iter_mut().filter(|socket| socket.is_open && !socket.may_lose) {
-            let is_used = |p: &kernel::Process| p.key.slot() == socket.slot && !p.end_known && !p.holds.is_empty();
+        let sockets = self.sockets.iter_mut().enumerate().filter(|(_, socket)| socket.is_open && !socket.may_lose);
+        for (number, socket) in sockets {
             let core = &self.driver.core;
+            // Of one that listens and is not ready yet it is not known what it will adopt.
+            let may_adopt =
+                |p: &kernel::Process| p.key.slot() == socket.slot && !p.holds.is_empty() && !core.serves(p.key);
+            let is_used = |p: &kernel::Process| !p.end_known && (p.holds.contains(&number) || may_adopt(p));
             let others_serve = |p: &kernel::Process| p.key.slot() != socket.slot && p.accepts() && core.serves(p.key);
             let waits = !socket.queue.is_empty() && self.processes.iter().any(others_serve);
             if !waits || self.processes.iter().any(is_used) {

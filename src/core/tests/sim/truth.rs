@@ -206,7 +206,7 @@ impl Truth {
             }
             Effect::Kill(key) => {
                 let facts = &mut self.facts[of(key)];
-                facts.stuck = facts.told_at.is_none() && !facts.executed;
+                facts.stuck |= facts.told_at.is_none() && !facts.executed;
             }
             Effect::Promoted(key) => {
                 let facts = &mut self.facts[of(key)];
