@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154,SC2164 # the variables are those of scripts/test-packages; "check" has set -e
-# The same with other versions of CMake, from PyPI's wheels: the oldest that is promised (contract 9.1) and the newest.
+# The same with other versions of CMake, from the wheels that pip finds: the oldest that is promised (contract 9.1) and the newest.
 
 # In this order, the first that there is for this machine.
 oldest_cmakes='3.14.4.post1 3.16.8 3.18.4.post1 3.20.5'
