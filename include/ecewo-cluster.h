@@ -237,7 +237,8 @@ bool cluster_init(const Cluster *options,
  * cluster_init(), and cluster_init() may be called again. If it ends because every worker crashed or was disabled,
  * it says so in an [ERROR] line.
  *
- * Outside the master, and before cluster_init(), it returns at once.
+ * Outside the master, and before cluster_init(), it returns at once. From a callback, from a second thread while one is
+ * inside, and in a child that the master has forked, it prints an [ERROR] line and returns.
  *
  * Thread: any, one at a time. Signal handler: no.
  */

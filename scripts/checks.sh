@@ -31,6 +31,18 @@ report_checks() {
     ((checks_failed == 0))
 }
 
+# not_checked WHAT: said aloud, and no failure. scripts/test shows these lines.
+not_checked() {
+    echo "NOT CHECKED: $*"
+}
+
+# Whether CMake has this version or a newer one.
+has_cmake() {
+    local version
+    version=$(cmake --version | sed -n 's/^cmake version //p')
+    [[ $(printf '%s\n' "$1" "$version" | sort -V | head -n 1) == "$1" ]]
+}
+
 say_and_fail() {
     printf '%s\n' "$*" >&2
     return 1
@@ -99,6 +111,15 @@ answered_by_workers() {
         fi
     done
     echo "${pids[@]}"
+}
+
+# all_replaced PORT COUNT PIDS: COUNT workers answer, and none of them is one of these.
+all_replaced() {
+    local now pid
+    now=$(answered_by_workers "$1" "$2") || return 1
+    for pid in $3; do
+        [[ " $now " != *" $pid "* ]] || return 1
+    done
 }
 
 # build_probe FOLDER: makes the small program that these functions ask with.

@@ -90,7 +90,7 @@ pub struct Master(Box<master::Master>);
 
 impl Cluster {
     /// A cluster that has no port yet, and the default of everything else: a worker for each CPU, respawn on, 15 seconds
-    /// for a worker to end, at most 100 ms between starts, 100 ms before a respawn, at most 3 crashes in 5 seconds.
+    /// for a worker to end, at most 100 ms between starts, 100 ms before a respawn, and an end to that with the third crash within 5 seconds.
     ///
     /// ```no_run
     /// use ecewo_cluster::{Cluster, Role};

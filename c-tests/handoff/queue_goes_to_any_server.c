@@ -1,5 +1,6 @@
 /* contract 6.1: the connections in the queue of a slot that ends are served by another worker, whether it waits with epoll or is blocked
-   in accept, and also if it has begun to listen, but not to wait. (One that sleeps in poll or select is not woken for them: a limit that docs/zero-downtime.md names.) */
+   in accept, and also if it has begun to listen, but not to wait. Afterwards the socket is gone, without anybody's coming: as long as it is
+   there, newcomers whom the kernel sends to it wait. (One that sleeps in poll or select is not woken for them: a limit that docs/zero-downtime.md names.) */
 #include "rig.h"
 
 #include <errno.h>
@@ -78,6 +79,7 @@ static void one(const char *variant)
         close(connections[i]);
     }
     CHECK_INT(lost, ==, 0);
+    WAIT_UNTIL(proc_listeners(a->port) == 1);
     app_stop(a);
 }
 

@@ -173,6 +173,7 @@ bool proc_read(pid_t pid, const char *file, char *buffer, size_t size, size_t *l
 bool proc_status_field(pid_t pid, const char *name, char *value, size_t size); /* a line of /proc/<pid>/status */
 bool proc_catches(pid_t pid, int signal); /* has it a handler for this signal? */
 bool proc_ignores(pid_t pid, int signal);
+int proc_listeners(uint16_t port); /* how many IPv4 sockets listen on this port, whoever has them */
 
 /* For .before_exec: root becomes a user of no rights (but to read the program's file, wherever it is); another user stays. Every
    driver has a number of its own, so that limits per user do not mix. */

@@ -161,6 +161,21 @@ int app_children(app *a, pid_t *pids, int room)
     return collect(accept_child, &a->pid, pids, room);
 }
 
+int proc_listeners(uint16_t port)
+{
+    char line[512];
+    int count = 0;
+    FILE *table = fopen("/proc/net/tcp", "re");
+    CHECK(table != NULL);
+    while (fgets(line, sizeof line, table)) {
+        unsigned local_port = 0, state = 0;
+        if (sscanf(line, " %*d: %*8x:%x %*8x:%*x %x", &local_port, &state) == 2 && local_port == port && state == 0x0a)
+            count++;
+    }
+    fclose(table);
+    return count;
+}
+
 int ct_pidfd_open(pid_t pid)
 {
     return (int)syscall(SYS_pidfd_open, pid, 0);

@@ -84,22 +84,6 @@ static struct times read_times(app *a)
     return t;
 }
 
-/* Sockets of the kernel's table that listen on this port. */
-static int listeners(uint16_t port)
-{
-    char line[512];
-    int count = 0;
-    FILE *table = fopen("/proc/net/tcp", "re");
-    CHECK(table != NULL);
-    while (fgets(line, sizeof line, table)) {
-        unsigned local_port = 0, state = 0;
-        if (sscanf(line, " %*d: %*8x:%x %*8x:%*x %x", &local_port, &state) == 2 && local_port == port && state == 0x0a)
-            count++;
-    }
-    fclose(table);
-    return count;
-}
-
 /* When it came back before its time was over, every worker listened: a look at the kernel's table proves it. */
 static void all_listen(const char *variant)
 {
@@ -109,7 +93,7 @@ static void all_listen(const char *variant)
     CHECK_INT(t.starts, ==, 3);
     CHECK_INT(t.ends, ==, 0);
     if (t.after_last < 450)
-        CHECK_INT(listeners(a->port), ==, 3);
+        CHECK_INT(proc_listeners(a->port), ==, 3);
     else
         printf("the machine is busy: init returned %d ms after the last start, so nothing is proved here\n", t.after_last);
     app_wait_serving(a, 3);

@@ -261,7 +261,8 @@ ecewo_cluster_role_t ecewo_cluster_init(const ecewo_cluster_config_t *config,
  * ecewo_cluster_init(), and ecewo_cluster_init() may be called again. If it ends because every worker crashed or was disabled,
  * it says so in an [ERROR] line.
  *
- * Outside the master, and before ecewo_cluster_init(), it returns at once.
+ * Outside the master, and before ecewo_cluster_init(), it returns at once. From a callback, from a second thread while one is
+ * inside, and in a child that the master has forked, it prints an [ERROR] line and returns.
  *
  * Thread: any, one at a time. Signal handler: no.
  */

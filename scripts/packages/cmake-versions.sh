@@ -1,14 +1,8 @@
 # shellcheck shell=bash disable=SC2154,SC2164 # the variables are those of scripts/test-packages; "check" has set -e
-# The same with other versions of CMake, from PyPI's wheels: the oldest that is promised (contract 9.1) and the newest.
+# The same with other versions of CMake, from the wheels that pip finds: the oldest that is promised (contract 9.1) and the newest.
 
 # In this order, the first that there is for this machine.
 oldest_cmakes='3.14.4.post1 3.16.8 3.18.4.post1 3.20.5'
-
-has_cmake() {
-    local version
-    version=$(cmake --version | sed -n 's/^cmake version //p')
-    [[ $(printf '%s\n' "$1" "$version" | sort -V | head -n 1) == "$1" ]]
-}
 
 # The newest wheel that an earlier run has left there.
 kept_wheel() {
@@ -75,11 +69,6 @@ ecewo_app_with_find_package() {
 ecewo_app_with_project_include() {
     with_cmake ecewo-app "$1" Ninja -DFETCHCONTENT_SOURCE_DIR_ECEWO="$standin" \
         "-D$2=$moved/lib/cmake/ecewo-cluster/project-include.cmake"
-}
-
-# not_checked WHAT: said aloud, and no failure.
-not_checked() {
-    echo "NOT CHECKED $*"
 }
 
 # checks_with_cmake NAME: what differs from one CMake to the other. The library itself is built already.

@@ -10,14 +10,6 @@ copy_project() {
     echo "$folder"
 }
 
-all_replaced() {
-    local port=$1 old=$2 now pid
-    now=$(answered_by_workers "$port" 3) || return 1
-    for pid in $old; do
-        [[ " $now " != *" $pid "* ]] || return 1
-    done
-}
-
 # serves PROGRAM: all three workers answer; so do their replacements after a graceful restart; SIGTERM ends the program
 # with 0; nothing is left. The program does not set SO_REUSEPORT: without the library's own bind only one worker could
 # listen.
@@ -30,7 +22,7 @@ serves() {
     master=$!
     pids=$(answered_by_workers "$port" 3)
     kill -USR2 "$master"
-    wait_until 30 all_replaced "$port" "$pids" || say_and_fail 'SIGUSR2 did not replace all the workers'
+    wait_until 30 all_replaced "$port" 3 "$pids" || say_and_fail 'SIGUSR2 did not replace all the workers'
     stop_with TERM "$master" 20 "$program"
 }
 

@@ -20,3 +20,30 @@ impl Drop for Guard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    use super::*;
+
+    /// In the environment of the process that is to abort, which is this test once more.
+    const IS_THE_ONE: &str = "ECEWO_CLUSTER_TEST_PANICS";
+
+    #[test]
+    fn a_panic_names_the_function_and_aborts_contract_7_1() {
+        if std::env::var_os(IS_THE_ONE).is_some() {
+            let _guard = Guard::new("cluster_example");
+            panic!("impossible");
+        }
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "ffi::guard::tests::a_panic_names_the_function_and_aborts_contract_7_1", "--nocapture"])
+            .env(IS_THE_ONE, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{text}");
+        assert!(text.contains("[ERROR] cluster_example: internal error"), "{text}");
+    }
+}

@@ -155,7 +155,8 @@ enum Waited {
 
 /// Waits until there may be a connection for a program that believes its listener to be blocking.
 fn wait(socket: RawFd, limit: Option<Duration>) -> Waited {
-    /// Another listener was shut down, and that cannot be waited for any more: how often this one is looked at.
+    /// How often it looks where it cannot wait for all that matters: another listener was shut down, and that stays news; or
+    /// another slot's queue is served, whose closed socket would live on, deaf to newcomers, while a thread waits for it.
     const PERIOD: Duration = Duration::from_millis(50);
     let left = limit.map(|limit| limit.saturating_sub(clock::monotonic()));
     if left.is_some_and(|left| left.is_zero()) {
@@ -165,9 +166,10 @@ fn wait(socket: RawFd, limit: Option<Duration>) -> Waited {
     let (closing, shutting) = (CLOSING.load(Ordering::Acquire), SHUTTING.load(Ordering::Acquire));
     let other_queue = legacy::beside(socket).next();
     let is_other_shut = poll(&mut [entry(shutting)], Some(Duration::ZERO)) > 0;
-    let (shutting, left) = match is_other_shut {
-        true => (-1, Some(left.map_or(PERIOD, |left| left.min(PERIOD)))),
-        false => (shutting, left),
+    let shutting = if is_other_shut { -1 } else { shutting };
+    let left = match is_other_shut || other_queue.is_some() {
+        true => Some(left.map_or(PERIOD, |left| left.min(PERIOD))),
+        false => left,
     };
     let result = match is_closed() {
         // It goes on blocking, as a listener does to which nobody comes.
