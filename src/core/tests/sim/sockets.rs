@@ -129,9 +129,14 @@ impl World {
     /// The master gets a duplicate.
     pub(super) fn keep(&mut self, key: ProcessKey, socket: usize) {
         if self.handoff() {
-            self.sockets[socket].kept = true;
-            self.sockets[socket].may_lose = false;
-            self.sockets[socket].users.push(key);
+            let socket = &mut self.sockets[socket];
+            if !std::mem::replace(&mut socket.kept, true) {
+                // What was let go is forgotten: one that has adopted it in time brings it anew.
+                socket.brought_by = key;
+                socket.users.clear();
+            }
+            socket.may_lose = false;
+            socket.users.push(key);
         }
         self.close_if_unheld(socket);
     }
