@@ -110,7 +110,7 @@ fn has_blank_line(bytes: &[u8]) -> bool {
     has_blank_line_or(bytes, |_| false)
 }
 
-/// The same, or the name of the field that announces a body may be in there.
+/// The same, or the name of a field that announces a body may be in there.
 #[inline(always)]
 fn has_blank_line_or_length(bytes: &[u8]) -> bool {
     has_blank_line_or(bytes, |window| {
@@ -118,7 +118,8 @@ fn has_blank_line_or_length(bytes: &[u8]) -> bool {
         let mut hyphens = places_of(b'-', next_but_one);
         while hyphens != 0 {
             let around = window.get(hyphens.trailing_zeros() as usize..).and_then(|rest| rest.first_chunk());
-            if matches!(around, Some([b'n' | b'N', _, _, b'l' | b'L'])) {
+            // Of Content-Length and of Transfer-Encoding.
+            if matches!(around, Some([b'n' | b'N', _, _, b'l' | b'L'] | [b'e' | b'E', b'r' | b'R', _, b'e' | b'E'])) {
                 return true;
             }
             hyphens &= hyphens - 1;
@@ -181,6 +182,7 @@ mod tests {
             "POST / HTTP/1.1\r\n\r\n",
             "GET / HTTP/1.1\r\nContent-Length: 5\r\n\r\n",
             "GET / HTTP/1.1\r\nCONTENT-LENGTH: 5\r\n\r\n",
+            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
             "GET http://x/ HTTP/1.1\r\n\r\n",
             &format!("GET /{} HTTP/1.1\r\n\r\n", "y".repeat(3000)),
         ] {
