@@ -29,6 +29,10 @@ pub fn http1(data: &[u8]) {
             }
         }
         assert_eq!(whole, pieces, "cut with {seed}");
+        // A GET that is faulty in its form is still one request, and gets one answer (400, perhaps). The parser gives such a connection up.
+        if whole.0.is_opaque() {
+            return;
+        }
         assert_eq!(whole.0, exchange.requests, "the shortcut for requests");
         is_plain = is_plain && !whole.1.is_opaque();
         if is_plain {

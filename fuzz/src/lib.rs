@@ -1,7 +1,7 @@
 //! What a fuzzer feeds: functions of bytes that panic where a promise is broken. They take in the library's own files, and so reach what is
 //! private there.
 
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, unused_imports)]
 
 #[path = "../../src/config.rs"]
 mod config;
