@@ -131,6 +131,7 @@ pub(crate) fn remedy(error: &io::Error) -> &'static str {
         Some(libc::EACCES | libc::EPERM) => "check that the program file is executable for this user",
         Some(libc::ENOEXEC) => "check that the program file is a program for this machine",
         Some(libc::ETXTBSY) => "wait until the program file is written completely",
+        None if error.kind() == io::ErrorKind::Unsupported => "mount /proc, or start the program by its path",
         _ => "check the system's limits and its log",
     }
 }

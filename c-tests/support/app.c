@@ -105,6 +105,23 @@ static struct ends open_ends(const app_options *options)
     return ends;
 }
 
+/* CT_WRAPPER in the environment: a command, its words separated by blanks, that runs the app, valgrind for instance. */
+static void execute_wrapped(const char *wrapper, const char *program, char **argv, char **envp)
+{
+    char words[4096], *all[128], *rest;
+    size_t used = 0;
+    snprintf(words, sizeof words, "%s", wrapper);
+    for (char *word = strtok_r(words, " ", &rest); word && used < 60; word = strtok_r(NULL, " ", &rest))
+        all[used++] = word;
+    all[used++] = (char *)program;
+    for (char **argument = argv + 1; *argument && used < 127; argument++)
+        all[used++] = *argument;
+    all[used] = NULL;
+    execvpe(all[0], all, envp);
+    dprintf(2, "harness: cannot execute %s: %s\n", all[0], strerror(errno));
+    _exit(126);
+}
+
 /* In the new process. It starts as from a shell or as a service: no signal blocked, none ignored, three descriptors. */
 static void become_app(const app_options *options, const struct ends *ends, const char *program, char **argv, char **envp)
 {
@@ -126,6 +143,8 @@ static void become_app(const app_options *options, const struct ends *ends, cons
         _exit(125);
     if (options->before_exec)
         options->before_exec();
+    if (getenv("CT_WRAPPER"))
+        execute_wrapped(getenv("CT_WRAPPER"), program, argv, envp);
     execve(program, argv, envp);
     dprintf(2, "harness: cannot execute %s: %s\n", program, strerror(errno));
     _exit(126);

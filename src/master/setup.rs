@@ -46,6 +46,7 @@ pub(super) struct Borrowed {
 /// Starts a cluster with this process as its master. The caller has claimed the role, and releases it if this fails.
 pub(crate) fn start(settings: Settings, arguments: Vec<CString>, callbacks: Callbacks) -> Result<Master, Error> {
     check_port(settings.port.get())?;
+    warn_without_proc();
     let mut borrowed = Borrowed::default();
     let limit = borrowed.raise_descriptor_limit(settings.workers.get())?;
     let mut master = Master::new(settings, arguments, callbacks, borrowed, limit)?;
@@ -203,6 +204,15 @@ fn taken_signals() -> Vec<i32> {
         signals.push(libc::SIGCHLD);
     }
     signals
+}
+
+fn warn_without_proc() {
+    if !process::has_proc() {
+        log::warning!(
+            "/proc is not mounted: the CPU quota is not seen, a master that is PID 1 reaps no orphans, and workers that drain \
+             may spin for a moment: mount it (mount -t proc proc /proc)"
+        );
+    }
 }
 
 fn check_port(port: u16) -> Result<(), Error> {

@@ -51,10 +51,11 @@ impl Target {
         }
     }
 
-    /// Sends now; what the kernel refuses is left for the channel. Gives whether that is so.
+    /// Sends now; what the kernel refuses (the worker has another user, or a sandbox does not know the call) is left for
+    /// the channel. Gives whether that is so.
     fn send(&self, signal: Signal) -> bool {
         match pidfd::send(self.pidfd.load(Ordering::SeqCst), signal.number()) {
-            Err(libc::EPERM) => {
+            Err(libc::EPERM | libc::ENOSYS) => {
                 self.refused.fetch_or(signal.bit(), Ordering::SeqCst);
                 true
             }

@@ -61,8 +61,14 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
 /// Holds the image that this process runs, even if its file is gone from the disk.
 pub(crate) fn hold_running(birthplace: &Birthplace) -> io::Result<OwnedFd> {
     hold(Path::new("/proc/self/exe")).or_else(|error| {
-        let without_proc = error.kind() == io::ErrorKind::NotFound;
-        if without_proc { hold(&birthplace.program) } else { Err(error) }
+        if error.kind() != io::ErrorKind::NotFound {
+            return Err(error);
+        }
+        if birthplace.program.as_os_str().is_empty() {
+            let text = "it was started by a descriptor, and there is no /proc to find it by";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        }
+        hold(&birthplace.program)
     })
 }
 

@@ -90,8 +90,22 @@ pub(crate) fn is_dead(pid: Pid) -> bool {
     match std::fs::read_to_string(format!("/proc/{}/stat", pid.raw())) {
         // `pid (name) state …`; the name may hold anything.
         Ok(text) => text.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X'])),
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        // Without /proc nothing tells a zombie from a process that lives.
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound && !exists(pid),
     }
+}
+
+/// Whether there is such a process, a zombie included.
+#[cfg(feature = "assist")]
+fn exists(pid: Pid) -> bool {
+    // SAFETY: signal 0 is none; it asks only.
+    let result = unsafe { libc::kill(pid.raw(), 0) };
+    result == 0 || super::errno() != libc::ESRCH
+}
+
+/// Whether /proc is there: a bare chroot or a small container may be without it.
+pub(crate) fn has_proc() -> bool {
+    std::path::Path::new("/proc/self").exists()
 }
 
 /// Names the process's main thread, as `ps` and `top` show it; gives its earlier name. The kernel keeps 15 characters.

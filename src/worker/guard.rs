@@ -15,7 +15,8 @@ use crate::sys::signals::Signal;
 use crate::sys::{pidfd, socket, thread};
 use crate::wire::{Decoded, FromMaster, MAX_LENGTH};
 
-/// Where the program has closed the descriptors to watch, the parent's number has to be looked at now and then.
+/// Without a pidfd of the master (the program has closed it, or a sandbox permits none) the parent's number has to be
+/// looked at now and then: the channel alone may be held open by a child that the master has forked.
 const FALLBACK_PERIOD_MS: i32 = 500;
 
 /// Starts the thread. The error is an errno.
@@ -51,7 +52,7 @@ impl Watch {
     /// Returns when the master is gone, or has nothing to do with this worker any more.
     fn run(&mut self) {
         loop {
-            let blind = self.channel.is_none() && self.master.is_none();
+            let blind = self.master.is_none();
             if blind && process::parent_pid() != self.identity.master_pid {
                 return;
             }

@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::entry;
 use crate::handoff;
 use crate::sys::fd::{self, FileIdentity};
 use crate::sys::{process, socket};
@@ -64,7 +65,7 @@ pub(super) fn take() -> &'static Standing {
             return Standing::Stranger;
         };
         forget(CHANNEL_VARIABLE);
-        parse(&entry).and_then(receive).map_or(Standing::Stray, Standing::Worker)
+        entry::parse(&entry).and_then(receive).map_or(Standing::Stray, Standing::Worker)
     })
 }
 
@@ -100,16 +101,6 @@ impl Identity {
         let message: Encoded = message.encode();
         socket::send(self.channel, message.bytes(), descriptor)
     }
-}
-
-/// `<number>:<inode>`, and nothing else.
-fn parse(entry: &str) -> Option<(RawFd, u64)> {
-    let (number, inode) = entry.split_once(':')?;
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(number) || !digits(inode) {
-        return None;
-    }
-    Some((number.parse().ok()?, inode.parse().ok()?))
 }
 
 fn receive((number, inode): (RawFd, u64)) -> Option<Identity> {
@@ -181,17 +172,4 @@ fn forget(variable: &str) {
     // SAFETY: before `main` there is one thread, so nobody else reads or writes the environment. (In a library that
     // is loaded later, the entries are not there, and nothing is removed.)
     unsafe { std::env::remove_var(variable) };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn channel_entries_contract_2_2() {
-        assert_eq!(parse("7:123456"), Some((7, 123_456)));
-        for bad in ["", "7", "7:", ":7", "-1:7", "+7:7", "7:-7", "7:7:7", " 7:7", "99999999999:1", "a:b"] {
-            assert_eq!(parse(bad), None, "{bad:?}");
-        }
-    }
 }

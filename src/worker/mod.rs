@@ -3,6 +3,7 @@
 //! [`constructor`] runs before `main`; [`join`] is what `cluster_init` does in a worker.
 
 mod constructor;
+mod entry;
 mod guard;
 mod identity;
 

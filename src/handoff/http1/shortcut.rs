@@ -104,13 +104,13 @@ fn without_end(head: &[u8]) -> &[u8] {
     head.get(..head.len().saturating_sub(1)).unwrap_or_default()
 }
 
-/// Whether a head ends in these bytes, or a line of one byte is in them.
+/// Whether a head ends in these bytes, by CRLF or by bare line feeds, or a line of one byte is in them.
 #[inline(always)]
 fn has_blank_line(bytes: &[u8]) -> bool {
     has_blank_line_or(bytes, |_| false)
 }
 
-/// The same, or the name of the field that announces a body may be in there.
+/// The same, or the name of a field that announces a body may be in there.
 #[inline(always)]
 fn has_blank_line_or_length(bytes: &[u8]) -> bool {
     has_blank_line_or(bytes, |window| {
@@ -118,7 +118,8 @@ fn has_blank_line_or_length(bytes: &[u8]) -> bool {
         let mut hyphens = places_of(b'-', next_but_one);
         while hyphens != 0 {
             let around = window.get(hyphens.trailing_zeros() as usize..).and_then(|rest| rest.first_chunk());
-            if matches!(around, Some([b'n' | b'N', _, _, b'l' | b'L'])) {
+            // Of Content-Length and of Transfer-Encoding.
+            if matches!(around, Some([b'n' | b'N', _, _, b'l' | b'L'] | [b'e' | b'E', b'r' | b'R', _, b'e' | b'E'])) {
                 return true;
             }
             hyphens &= hyphens - 1;
@@ -134,15 +135,16 @@ const WINDOW: usize = BLOCK + 3;
 fn has_blank_line_or(bytes: &[u8], is_it: impl Fn(&[u8; WINDOW]) -> bool) -> bool {
     let Some(last) = bytes.len().checked_sub(WINDOW) else {
         // There is no room for such a field.
-        return bytes.windows(3).any(|window| matches!(window, [b'\n', _, b'\n']));
+        return bytes.windows(3).any(|window| matches!(window, [b'\n', _, b'\n'] | [b'\n', b'\n', _]));
     };
     let mut at = 0;
     loop {
         // The last window overlaps the one before.
         let from = at.min(last);
         let Some(window) = bytes.get(from..).and_then(|rest| rest.first_chunk::<WINDOW>()) else { return true };
-        let ([these @ .., _, _, _], [_, _, next_but_one @ .., _]) = (window, window);
-        if places_of(b'\n', these) & places_of(b'\n', next_but_one) != 0 || is_it(window) {
+        let ([these @ .., _, _, _], [_, next @ .., _, _], [_, _, next_but_one @ .., _]) = (window, window, window);
+        let line_feeds = places_of(b'\n', next) | places_of(b'\n', next_but_one);
+        if places_of(b'\n', these) & line_feeds != 0 || is_it(window) {
             return true;
         }
         if from == last {
@@ -177,10 +179,14 @@ mod tests {
             "GET / HTTP/1.1\r\n",
             "GET / HTTP/1.1\r\n\r\nG",
             "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\n\nGET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\n\nGET / HTTP/1.1\r\n\r\n",
+            "GET /\n\nGET /\r\n\r\n",
             "HEAD / HTTP/1.1\r\n\r\n",
             "POST / HTTP/1.1\r\n\r\n",
             "GET / HTTP/1.1\r\nContent-Length: 5\r\n\r\n",
             "GET / HTTP/1.1\r\nCONTENT-LENGTH: 5\r\n\r\n",
+            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
             "GET http://x/ HTTP/1.1\r\n\r\n",
             &format!("GET /{} HTTP/1.1\r\n\r\n", "y".repeat(3000)),
         ] {

@@ -1,0 +1,64 @@
+/* contract 3.2, 4.1, 4.3, 4.4, 5.1, 7.2: a seccomp filter, as sandboxes have them, refuses pidfd_open, pidfd_getfd and memfd_create, and
+   pidfd_send_signal as well, as "not permitted" or as "no such call": the cluster lives as elsewhere, and its workers end with their master
+   even if a child that this has forked holds the other end of their channels. */
+#include "box.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const long descriptors[] = {SYS_pidfd_open, SYS_pidfd_getfd, SYS_memfd_create, -1};
+static const long signals_too[] = {SYS_pidfd_open, SYS_pidfd_getfd, SYS_memfd_create, SYS_pidfd_send_signal, -1};
+static const long *denied;
+static int error;
+
+static void enter(void)
+{
+    box_deny(denied, error);
+}
+
+int app_main(int argc, char **argv, const char *variant)
+{
+    CHECK_INT(syscall(SYS_pidfd_open, getpid(), 0), ==, -1); /* the test of the test */
+    return box_main(argc, argv, variant);
+}
+
+static void ends_with_its_master(void)
+{
+    int child = 0;
+    pid_t left[8];
+    app *a = box_start(.before_exec = enter, .variant = "fork");
+    CHECK_INT(sscanf(app_wait_out(a, "master ready"), "master ready, child %d", &child), ==, 1);
+    rig_wait_listening(a, 0, 1);
+    rig_wait_listening(a, 1, 1);
+    app_kill(a);
+    WAIT_UNTIL(app_processes(a, left, 8) == 1);
+    CHECK_INT(left[0], ==, child);
+    kill(child, SIGKILL);
+    lab_wait_orphan(child);
+    app_expect_none_left(a);
+}
+
+static void with(const char *name, const long *calls, int number)
+{
+    test_case(name);
+    denied = calls;
+    error = number;
+    app *a = box_start(.before_exec = enter);
+    box_life(a);
+    app_stop(a);
+    ends_with_its_master();
+}
+
+void test_main(void)
+{
+    denied = descriptors;
+    error = EPERM;
+    if (!box_can(enter, "a seccomp filter"))
+        return;
+    with("no pidfd_open: EPERM", descriptors, EPERM);
+    with("no pidfd_open: ENOSYS", descriptors, ENOSYS);
+    with("no pidfd_send_signal either: EPERM", signals_too, EPERM);
+    with("no pidfd_send_signal either: ENOSYS", signals_too, ENOSYS);
+}
