@@ -53,6 +53,8 @@ pub struct Tally {
     pub details: Vec<LostRequest>,
     /// Whole answers by process.
     pub by_pid: HashMap<u32, u64>,
+    /// When each of these gave its first.
+    pub first_by_pid: HashMap<u32, Instant>,
     /// Ends of connections of another protocol.
     pub cuts: Vec<Cut>,
     latencies_us: Vec<u32>,
@@ -61,7 +63,10 @@ pub struct Tally {
 impl Tally {
     /// Counts a right answer.
     pub fn answered(&mut self, pid: u32, latency: Duration) {
-        *self.by_pid.entry(pid).or_default() += 1;
+        *self.by_pid.entry(pid).or_insert_with(|| {
+            self.first_by_pid.insert(pid, Instant::now());
+            0
+        }) += 1;
         self.latencies_us.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
     }
 

@@ -1,0 +1,6 @@
+workers {workers}
+threads 1, 5
+bind 'tcp://0.0.0.0:{port}'
+rackup '{here}/puma/config.ru'
+environment 'production'
+worker_shutdown_timeout 2
