@@ -1,6 +1,6 @@
 # What there is to do here; each line calls a script of scripts/, which say more. `make` alone lists them.
 
-.PHONY: help build demo test header lint install-tools soak zero-loss-20 simulate mutants faults chaos
+.PHONY: help build demo test header lint install-tools soak zero-loss-20 simulate mutants faults chaos bench
 
 help:
 	@echo 'make build          the C library: target/release/libecewo_cluster.a and .so'
@@ -12,6 +12,7 @@ help:
 	@echo 'make mutants        plant bugs in the core: the simulator has to find each'
 	@echo 'make faults         every system call of a master fails, at every place; minutes (SEED= to repeat)'
 	@echo 'make chaos          random troubles under load, for SECONDS (60); KILLS=10000: only kills; SEED= to repeat'
+	@echo 'make bench          side by side with nginx, HAProxy, Node, PM2, gunicorn, Puma, uWSGI; installs them; 30 minutes'
 	@echo 'make header         write the headers in include/ anew from src/ffi'
 	@echo 'make lint           rustfmt, clippy and shellcheck; warnings are errors'
 	@echo 'make install-tools  what the tests need, with the package manager of the system'
@@ -39,3 +40,6 @@ faults:
 
 chaos:
 	@scripts/test-chaos --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS))
+
+bench:
+	@benches/peers/run
