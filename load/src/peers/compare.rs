@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use super::description::{Peer, Places, fill};
 use super::measure::{self, Round};
 use super::results::{LeftOut, Record, Results, Taken, Values};
-use super::running::{Running, shell};
+use super::running::{Running, shell_for_a_while};
 
 /// These two are compared for their throughput.
 const COMPARED: [&str; 2] = ["ecewo-cluster", "plain"];
@@ -136,7 +136,7 @@ fn take_part(wanted: &Wanted, results: &mut Results) -> Result<Vec<Peer>> {
 }
 
 fn version(peer: &Peer, places: &Places) -> String {
-    let output = shell(&format!("{} 2>&1", fill(&peer.version, &places.words()))).output();
+    let output = shell_for_a_while(&format!("{} 2>&1", fill(&peer.version, &places.words()))).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     text.lines().find(|line| !line.is_empty()).unwrap_or("unknown").to_owned()
 }

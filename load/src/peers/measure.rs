@@ -26,8 +26,10 @@ const BEFORE: Duration = Duration::from_millis(500);
 const AFTER: Duration = Duration::from_millis(500);
 const RESTART_LIMIT: Duration = Duration::from_secs(20);
 const RECOVERY_LIMIT: Duration = Duration::from_secs(5);
-const STOP_LIMIT: Duration = Duration::from_secs(6);
-const ORPHAN_LIMIT: Duration = Duration::from_secs(3);
+const STOP_LIMIT: Duration = Duration::from_secs(4);
+const ORPHAN_LIMIT: Duration = Duration::from_secs(2);
+/// What a master still has to do after its start is over by then.
+const SETTLED: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(3);
 
 /// What can be measured.
@@ -105,8 +107,7 @@ fn start(running: &mut Running<'_>) -> Result<Values> {
 
 fn idle(running: &mut Running<'_>) -> Result<Values> {
     let master = Process::read(running.master()).context("the master has ended")?;
-    // What it still has to do after its start and after the questions is over by then.
-    std::thread::sleep(Duration::from_millis(500));
+    std::thread::sleep(SETTLED);
     let before = master.waits().unwrap_or(0.0);
     std::thread::sleep(IDLE);
     let waits = master.waits().map(|after| (after - before) / IDLE.as_secs_f64());

@@ -99,7 +99,8 @@ impl<'a> Running<'a> {
             Some(Restart::Signal(signal)) => self.signal(*signal),
             Some(Restart::Command(command)) => {
                 let log = File::options().append(true).open(self.work.join("log"))?;
-                let status = shell(&fill(command, &self.words)).stdout(log.try_clone()?).stderr(log).status()?;
+                let status =
+                    shell_for_a_while(&fill(command, &self.words)).stdout(log.try_clone()?).stderr(log).status()?;
                 ensure!(status.success(), "{command}: {status}; it said:\n{}", self.log());
                 Ok(())
             }
@@ -146,15 +147,22 @@ impl Drop for Running<'_> {
             let _ = kill(Pid::from_raw(each.pid as i32), Signal::SIGKILL);
         }
         if let Some(command) = &self.peer.cleanup {
-            let _ = shell(&fill(command, &self.words)).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let _ = shell_for_a_while(&fill(command, &self.words)).stdout(Stdio::null()).stderr(Stdio::null()).status();
         }
         let _ = fs::remove_dir_all(&self.work);
     }
 }
 
 /// A command for the shell, without input.
-pub fn shell(command: &str) -> Command {
+fn shell(command: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(command).env("PATH", search_path()).stdin(Stdio::null());
+    shell
+}
+
+/// The same, for 20 s at most: writing to a fifo that nobody reads would not end.
+pub fn shell_for_a_while(command: &str) -> Command {
+    let mut shell = Command::new("timeout");
+    shell.args(["--kill-after=1", "20", "sh", "-c", command]).env("PATH", search_path()).stdin(Stdio::null());
     shell
 }

@@ -61,8 +61,8 @@ const TABLES: [Table; 7] = [
     },
     Table {
         title: "When something is wrong",
-        text: "SIGKILL of the master: how long until the last worker is gone, and how many are left after 3 s. A worker that hangs \
-               (SIGSTOP): how long until all are gone after the master was told to stop, 6 s at most; time-outs are set to 2 s where \
+        text: "SIGKILL of the master: how long until the last worker is gone, and how many are left after 2 s. A worker that hangs \
+               (SIGSTOP): how long until all are gone after the master was told to stop, 4 s at most; time-outs are set to 2 s where \
                the server has one.",
         columns: &[
             ("workers gone, ms", "master-killed", "gone_ms", 0),
