@@ -9,7 +9,9 @@ use ecewo_cluster_load::peers::compare::{Wanted, compare};
 use ecewo_cluster_load::peers::description::Places;
 use ecewo_cluster_load::peers::report;
 use ecewo_cluster_load::peers::results::Results;
+use ecewo_cluster_load::peers::running::end_all;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, Signal};
 
 const HELP: &str = "\
 peers measure --here FOLDER --tools FOLDER --servers FOLDER --results FILE [--rounds N] [--peers A,B] [--only A,B] [--limit S]
@@ -67,6 +69,7 @@ fn run() -> Result<()> {
         "measure" => {
             let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
             setrlimit(Resource::RLIMIT_NOFILE, soft.max(hard.min(8192)), hard)?;
+            end_servers_when_told_to()?;
             let results = compare(&wanted)?;
             results.write(&wanted.results)
         }
@@ -77,6 +80,20 @@ fn run() -> Result<()> {
         }
         _ => bail!("measure or report?\n{HELP}"),
     }
+}
+
+/// The servers are in process groups of their own: a terminal's SIGINT does not reach them.
+fn end_servers_when_told_to() -> Result<()> {
+    let mut signals = SigSet::empty();
+    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().for_each(|signal| signals.add(signal));
+    // For all threads that begin later, too; commands start with an empty mask.
+    signals.thread_block()?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let signal = signals.wait();
+        end_all();
+        std::process::exit(signal.map_or(1, |signal| 128 + signal as i32));
+    })?;
+    Ok(())
 }
 
 /// The servers do not start in this folder.

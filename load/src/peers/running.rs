@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -16,6 +17,9 @@ use super::probe::{FirstAnswers, first_answers};
 use super::process::{self, Process};
 
 const START_LIMIT: Duration = Duration::from_secs(15);
+
+/// Masters that were started and not yet taken away: each leads a group of processes.
+static STARTED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
 /// The server, its master's process and its folder.
 #[derive(Debug)]
@@ -57,6 +61,7 @@ impl<'a> Running<'a> {
             .stderr(log)
             .process_group(0)
             .spawn()?;
+        started(|masters| masters.push(child.id()));
         let processes = peer.processes.unwrap_or(workers);
         let first = FirstAnswers::default();
         let mut running = Self { peer, port, processes, first, child, words, work, seen: Vec::new() };
@@ -142,15 +147,35 @@ impl Drop for Running<'_> {
         // The master first, so that it starts no more.
         self.look();
         let _ = self.child.kill();
+        end(&self.look());
         let _ = self.child.wait();
-        for each in self.seen.iter().filter(|each| each.lives()) {
-            let _ = kill(Pid::from_raw(each.pid as i32), Signal::SIGKILL);
-        }
+        started(|masters| masters.retain(|master| *master != self.child.id()));
         if let Some(command) = &self.peer.cleanup {
             let _ = shell_for_a_while(&fill(command, &self.words)).stdout(Stdio::null()).stderr(Stdio::null()).status();
         }
         let _ = fs::remove_dir_all(&self.work);
     }
+}
+
+fn started(act: impl FnOnce(&mut Vec<u32>)) {
+    act(&mut STARTED.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+fn end(processes: &[Process]) {
+    for each in processes.iter().filter(|each| each.lives()) {
+        let _ = kill(Pid::from_raw(each.pid as i32), Signal::SIGKILL);
+    }
+}
+
+/// Ends whatever still runs, for a program that is told to end in the middle.
+pub fn end_all() {
+    started(|masters| {
+        for master in masters.iter() {
+            // Twice: the master may have started another one meanwhile.
+            end(&process::family(*master));
+            end(&process::family(*master));
+        }
+    });
 }
 
 /// A command for the shell, without input.
