@@ -47,12 +47,15 @@ function primary() {
 
   process.on('SIGTERM', () => {
     stopping = true;
-    for (const worker of Object.values(cluster.workers)) {
+    // cluster.disconnect() would not wait for their end.
+    const workers = Object.values(cluster.workers);
+    let left = workers.length;
+    for (const worker of workers) {
+      worker.once('exit', () => --left || process.exit(0));
       worker.send('stop');
       worker.disconnect();
-      setTimeout(() => worker.process.kill('SIGKILL'), 2000).unref();
+      setTimeout(() => worker.process.kill('SIGKILL'), 2000);
     }
-    cluster.disconnect(() => process.exit(0));
   });
 
   for (let i = 0; i < count; i++) {

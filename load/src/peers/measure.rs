@@ -36,6 +36,9 @@ const IDLE: Duration = Duration::from_secs(3);
 pub const ALL: [&str; 9] =
     ["start", "idle", "restart-new", "restart-kept", "kill", "stuck", "master-killed", "spread", "throughput"];
 
+/// Does it to a server that runs.
+type Measure = fn(&mut Running<'_>) -> Result<Values>;
+
 /// Where the measurements of one server in one round go, and which of them are wanted.
 pub struct Round<'a> {
     /// The server.
@@ -74,7 +77,7 @@ impl Round<'_> {
         self.group(2, &[("throughput", throughput)]);
     }
 
-    fn group(&mut self, workers: usize, measures: &[(&str, fn(&mut Running<'_>) -> Result<Values>)]) {
+    fn group(&mut self, workers: usize, measures: &[(&str, Measure)]) {
         let wanted: Vec<_> = measures.iter().filter(|(name, _)| self.wants(name) && self.can(name)).collect();
         let Some((first, _)) = wanted.first() else { return };
         let mut running = match Running::start(self.peer, self.places, workers) {
@@ -195,8 +198,9 @@ fn kill_one(running: &mut Running<'_>) -> Result<Values> {
     std::thread::sleep(BEFORE);
     let since = Instant::now();
     kill(Pid::from_raw(victim.pid as i32), Signal::SIGKILL)?;
-    running.wait_until(RECOVERY_LIMIT, |running| {
-        running.workers().iter().any(|each| !old.iter().any(|known| known.is(each)))
+    running.wait_until(RECOVERY_LIMIT, |_| {
+        let newest = clients.newest_pid();
+        newest != 0 && !old.iter().any(|each| each.pid == newest)
     });
     std::thread::sleep(AFTER);
     let mut tally = clients.stop()?;
