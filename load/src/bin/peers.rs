@@ -86,7 +86,7 @@ fn run() -> Result<()> {
 fn end_servers_when_told_to() -> Result<()> {
     let mut signals = SigSet::empty();
     [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().for_each(|signal| signals.add(signal));
-    // For all threads that begin later, too; commands start with an empty mask.
+    // For all threads that begin later, too; servers are started with an empty mask.
     signals.thread_block()?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let signal = signals.wait();

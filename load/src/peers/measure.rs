@@ -12,7 +12,7 @@ use super::description::{Peer, Places};
 use super::probe;
 use super::process::Process;
 use super::results::Values;
-use super::running::Running;
+use super::running::{Running, spawn};
 use crate::connection::Targets;
 use crate::engine::Load;
 use crate::outcome::Loss;
@@ -126,25 +126,30 @@ fn idle(running: &mut Running<'_>) -> Result<Values> {
 
 /// System calls that a process finishes in some time; `None` where strace is missing or not allowed.
 fn calls_of(pid: u32, time: Duration) -> Result<Option<usize>> {
-    let spawned = Command::new("strace")
+    let mut command = Command::new("strace");
+    command
         .args(["-f", "-qq", "-e", "signal=none", "-p", &pid.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn();
+        .stderr(Stdio::piped());
+    let spawned = spawn(&mut command);
     let Ok(mut strace) = spawned else { return Ok(None) };
     let output = strace.stderr.take().context("no pipe to strace")?;
     let reader = std::thread::spawn(move || {
-        let lines: Vec<String> = BufReader::new(output).lines().map_while(Result::ok).collect();
-        lines
+        let lines = BufReader::new(output).lines().map_while(Result::ok);
+        lines.map(|line| (Instant::now(), line)).collect::<Vec<_>>()
     });
+    // To be attached to interrupts the call that waits, and is answered by some more.
+    std::thread::sleep(Duration::from_millis(500));
+    let begin = Instant::now();
     std::thread::sleep(time);
+    let end = Instant::now();
     let allowed = strace.try_wait()?.is_none();
     let _ = kill(Pid::from_raw(strace.id() as i32), Signal::SIGINT);
     strace.wait()?;
     let lines = reader.join().unwrap_or_default();
     // A call that was under way at the end has no result.
-    Ok(allowed.then(|| lines.iter().filter(|line| line.contains(" = ")).count()))
+    Ok(allowed.then(|| lines.iter().filter(|(at, line)| *at > begin && *at < end && line.contains(" = ")).count()))
 }
 
 fn load(running: &Running<'_>, kind: Kind, clients: usize) -> Result<Load> {

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
 use super::description::{Peer, Places, Restart, fill, search_path};
@@ -56,11 +56,9 @@ impl<'a> Running<'a> {
         }
         let log = File::create(work.join("log"))?;
         let since = Instant::now();
-        let child = shell(&format!("exec {}", fill(&peer.start, &words)))
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .process_group(0)
-            .spawn()?;
+        let mut command = shell(&format!("exec {}", fill(&peer.start, &words)));
+        command.stdout(log.try_clone()?).stderr(log).process_group(0);
+        let child = spawn(&mut command)?;
         started(|masters| masters.push(child.id()));
         let processes = peer.processes.unwrap_or(workers);
         let first = FirstAnswers::default();
@@ -185,7 +183,16 @@ fn shell(command: &str) -> Command {
     shell
 }
 
-/// The same, for 20 s at most: writing to a fifo that nobody reads would not end.
+/// Starts it with no signal blocked. The driver's threads block those that end it, and a child would inherit that.
+pub fn spawn(command: &mut Command) -> Result<Child> {
+    let before = SigSet::thread_get_mask()?;
+    SigSet::empty().thread_set_mask()?;
+    let child = command.spawn();
+    before.thread_set_mask()?;
+    Ok(child?)
+}
+
+/// A command for the shell, for 20 s at most: writing to a fifo that nobody reads would not end.
 pub fn shell_for_a_while(command: &str) -> Command {
     let mut shell = Command::new("timeout");
     shell.args(["--kill-after=1", "20", "sh", "-c", command]).env("PATH", search_path()).stdin(Stdio::null());
