@@ -1,6 +1,6 @@
 # What there is to do here; each line calls a script of scripts/, which say more. `make` alone lists them.
 
-.PHONY: help build demo test header lint install-tools soak zero-loss-20 simulate mutants faults chaos check-deep
+.PHONY: help build demo test header lint install-tools soak zero-loss-20 simulate mutants faults chaos check-deep bench
 
 help:
 	@echo 'make build          the C library: target/release/libecewo_cluster.a and .so'
@@ -13,6 +13,7 @@ help:
 	@echo 'make faults         every system call of a master fails, at every place; minutes (SEED= to repeat)'
 	@echo 'make chaos          random troubles under load, for SECONDS (60); KILLS=10000: only kills; SEED= to repeat'
 	@echo 'make check-deep     sanitizers, valgrind, fuzzing, licences (PARTS="address memcheck threads fuzz licences")'
+	@echo 'make bench          side by side with nginx, HAProxy, Node, PM2, gunicorn, Puma, uWSGI; installs them; 30 minutes'
 	@echo 'make header         write the headers in include/ anew from src/ffi'
 	@echo 'make lint           rustfmt, clippy and shellcheck; warnings are errors'
 	@echo 'make install-tools  what the tests need, with the package manager of the system'
@@ -43,3 +44,6 @@ chaos:
 
 check-deep:
 	@scripts/check-deep $(PARTS)
+
+bench:
+	@benches/peers/run

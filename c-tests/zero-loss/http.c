@@ -128,9 +128,14 @@ static void end_part(struct zl_http *http, unsigned pause)
 
 static void plain_answer(struct zl_http *http, size_t filler, unsigned pause_before, int parts)
 {
+    static const char greeting[] = "Hello, world!\n";
     struct zl_bytes body = { 0 };
     char framing[64];
-    size_t size = body_of(http, filler, &body);
+    size_t size = sizeof greeting - 1;
+    if (strcmp(http->path, "/hello") == 0)
+        zl_bytes_add(&body, greeting, size);
+    else
+        size = body_of(http, filler, &body);
     snprintf(framing, sizeof framing, "Content-Length: %zu\r\n", size);
     head_of(http, strcmp(http->path, "/until-end") == 0 ? "" : framing);
     if (http->to_head) {

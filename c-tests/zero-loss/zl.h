@@ -6,6 +6,7 @@
  *   /slow?ms=N    after N ms; others are served  /chunked    in three chunks, 200 ms apart
  *   /block?ms=N   blocks this thread for N ms    /big        6 MB
  *   /upload       tells the body's checksum      /until-end  HTTP/1.0: ends with the connection
+ *   /hello        at once, a greeting and no more: what the peers of benches/peers answer
  *   /hang         never answers, and this        /ws         101, then frames that are echoed
  *                 process ignores SIGTERM        /crash      abort()
  *

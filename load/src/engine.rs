@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,7 @@ struct Progress {
     stop: AtomicBool,
     answers: AtomicU64,
     lost: AtomicU64,
+    newest_pid: AtomicU32,
 }
 
 /// Clients at work.
@@ -88,6 +89,11 @@ impl Load {
     /// Lost requests so far.
     pub fn lost(&self) -> u64 {
         self.progress.lost.load(Ordering::Relaxed)
+    }
+
+    /// The process that gave its first answer last; 0: none yet.
+    pub fn newest_pid(&self) -> u32 {
+        self.progress.newest_pid.load(Ordering::Relaxed)
     }
 
     /// No new requests; those under way are waited for.
@@ -167,6 +173,7 @@ impl Engine {
             }
             self.progress.answers.store(self.tally.answers() as u64, Ordering::Relaxed);
             self.progress.lost.store(self.tally.all_lost(), Ordering::Relaxed);
+            self.progress.newest_pid.store(self.tally.newest_pid, Ordering::Relaxed);
         }
     }
 

@@ -12,6 +12,7 @@ pub mod faults;
 mod opaque;
 mod opaque_ends;
 pub mod outcome;
+pub mod peers;
 pub mod plan;
 pub mod report;
 pub mod scene;

@@ -43,6 +43,10 @@ pub enum Kind {
     TlsLike,
     /// Upgrades; then frames of its own.
     WebsocketLike,
+    /// As `New`, and the answer is the greeting that every server of benches/peers gives.
+    HelloNew,
+    /// As `Busy`, with this answer.
+    HelloBusy,
 }
 
 impl Kind {
@@ -66,6 +70,8 @@ impl Kind {
             Self::Http10 => "http10",
             Self::TlsLike => "tls-like",
             Self::WebsocketLike => "websocket-like",
+            Self::HelloNew => "hello-new",
+            Self::HelloBusy => "hello-busy",
         }
     }
 
@@ -76,7 +82,7 @@ impl Kind {
 
     /// Opens a connection for each request.
     pub fn wants_new_connections(self) -> bool {
-        matches!(self, Self::New | Self::SlowNew | Self::Http10)
+        matches!(self, Self::New | Self::SlowNew | Self::Http10 | Self::HelloNew)
     }
 
     /// Pause before the next request.
@@ -92,7 +98,9 @@ impl Kind {
             | Self::Head
             | Self::Post
             | Self::Http10
-            | Self::Expect => Duration::ZERO,
+            | Self::Expect
+            | Self::HelloNew
+            | Self::HelloBusy => Duration::ZERO,
             Self::Idle => Duration::from_millis(random.u64(100..=375)),
             Self::SlowNew | Self::Pieces | Self::SlowReader => Duration::from_micros(random.u64(0..3000)),
             Self::TlsLike | Self::WebsocketLike => Duration::from_millis(20),
@@ -123,6 +131,8 @@ pub struct Expected {
     pub id: u64,
     /// The request is HEAD.
     pub to_head: bool,
+    /// The body is the greeting, whose request is known by the head alone.
+    pub greeting: bool,
     /// Bytes of the request's body, and their checksum.
     pub upload: (u64, u32),
 }
@@ -133,6 +143,10 @@ impl Expected {
         ensure!(answer.status == 200, "status {}", answer.status);
         ensure!(answer.id == Some(self.id), "an answer to request {:?}, not to {}", answer.id, self.id);
         if self.to_head {
+            return Ok(());
+        }
+        if self.greeting {
+            ensure!(answer.greeting, "the body is not the greeting");
             return Ok(());
         }
         ensure!(answer.body.is_some(), "no body");
@@ -162,12 +176,9 @@ impl Plan {
     /// The next requests of a client of this kind. `first_id` and the two after it are theirs.
     pub fn new(kind: Kind, first_id: u64, random: &mut fastrand::Rng) -> Self {
         match kind {
-            Kind::New => {
-                let says_so = random.bool();
-                let mut plan = Self::get("/", first_id, if says_so { "Connection: close\r\n" } else { "" });
-                plan.then_close = true;
-                plan
-            }
+            Kind::New => Self::get_once("/", first_id, random),
+            Kind::HelloNew => Self::get_once("/hello", first_id, random).greeted(),
+            Kind::HelloBusy => Self::get("/hello", first_id, "").greeted(),
             Kind::Busy | Kind::Idle => Self::get("/", first_id, ""),
             Kind::Slow => Self::get("/slow?ms=400", first_id, ""),
             Kind::SlowNew => Self { then_close: true, ..Self::get("/slow?ms=400", first_id, "") },
@@ -201,6 +212,17 @@ impl Plan {
         plan.send(request("GET", target, id, headers));
         plan.expect(id, false, &[]);
         plan
+    }
+
+    /// One GET for a connection of its own; half of them say so.
+    fn get_once(target: &str, id: u64, random: &mut fastrand::Rng) -> Self {
+        let headers = if random.bool() { "Connection: close\r\n" } else { "" };
+        Self { then_close: true, ..Self::get(target, id, headers) }
+    }
+
+    fn greeted(mut self) -> Self {
+        self.expected.iter_mut().for_each(|expected| expected.greeting = true);
+        self
     }
 
     fn group(targets: &[&str], first_id: u64) -> Self {
@@ -270,7 +292,7 @@ impl Plan {
     }
 
     fn expect(&mut self, id: u64, to_head: bool, body: &[u8]) {
-        self.expected.push(Expected { id, to_head, upload: (body.len() as u64, checksum(body)) });
+        self.expected.push(Expected { id, to_head, greeting: false, upload: (body.len() as u64, checksum(body)) });
     }
 }
 
@@ -293,11 +315,12 @@ mod tests {
     fn an_answer_to_another_request_is_wrong() {
         let plan = Plan::get("/", 7, "");
         let body = Some(BodyReport { id: 7, pid: 1, got: 0, sum: 0 });
-        let right = Answer { status: 200, id: Some(7), pid: 1, close: false, body };
+        let right = Answer { status: 200, id: Some(7), pid: 1, close: false, body, greeting: false };
         assert!(plan.expected[0].check(&right).is_ok());
         assert!(plan.expected[0].check(&Answer { id: Some(8), ..right.clone() }).is_err());
         assert!(plan.expected[0].check(&Answer { status: 503, ..right.clone() }).is_err());
         assert!(plan.expected[0].check(&Answer { body: None, ..right.clone() }).is_err());
+        assert!(Expected { greeting: true, ..plan.expected[0] }.check(&right).is_err());
         let damaged = Some(BodyReport { id: 7, pid: 1, got: 1, sum: 0 });
         assert!(plan.expected[0].check(&Answer { body: damaged, ..right }).is_err());
     }
@@ -305,7 +328,7 @@ mod tests {
     #[test]
     fn every_http_kind_sends_something_and_expects_an_answer() {
         let mut random = fastrand::Rng::with_seed(1);
-        for kind in [Kind::New, Kind::Pieces, Kind::Expect, Kind::Post, Kind::Head, Kind::Http10] {
+        for kind in [Kind::New, Kind::HelloNew, Kind::Pieces, Kind::Expect, Kind::Post, Kind::Head, Kind::Http10] {
             for _ in 0..50 {
                 let plan = Plan::new(kind, 100, &mut random);
                 assert_eq!(plan.expected[0].id, 100);

@@ -53,6 +53,10 @@ pub struct Tally {
     pub details: Vec<LostRequest>,
     /// Whole answers by process.
     pub by_pid: HashMap<u32, u64>,
+    /// When each of these gave its first.
+    pub first_by_pid: HashMap<u32, Instant>,
+    /// Who gave a first answer last; 0: nobody.
+    pub newest_pid: u32,
     /// Ends of connections of another protocol.
     pub cuts: Vec<Cut>,
     latencies_us: Vec<u32>,
@@ -61,7 +65,11 @@ pub struct Tally {
 impl Tally {
     /// Counts a right answer.
     pub fn answered(&mut self, pid: u32, latency: Duration) {
-        *self.by_pid.entry(pid).or_default() += 1;
+        *self.by_pid.entry(pid).or_insert_with(|| {
+            self.first_by_pid.insert(pid, Instant::now());
+            self.newest_pid = pid;
+            0
+        }) += 1;
         self.latencies_us.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
     }
 
@@ -118,6 +126,6 @@ mod tests {
         let expected = [50, 99, 100].map(Duration::from_millis);
         assert_eq!(tally.latencies(&[0.5, 0.99, 1.0]), expected);
         assert_eq!(Tally::default().latencies(&[0.5]), [Duration::ZERO]);
-        assert_eq!(tally.by_pid.get(&7), Some(&101));
+        assert_eq!((tally.by_pid.get(&7), tally.newest_pid), (Some(&101), 7));
     }
 }
