@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::connection::{self, Look};
 use super::legacy::Legacies;
-use super::table::{self, Kind};
+use super::table::{self, Entry, Kind};
 use super::{children, gate, notice, owned, tell};
 use crate::sys::{clock, epoll_sets, fd};
 use crate::wire::FromWorker;
@@ -145,9 +145,10 @@ impl Guard {
         let mut let_go = 0;
         for (socket, entry) in connection::each() {
             if entry.connection.home().is_none() && is_registered_by_now && let_go < MOST_AT_A_TIME {
-                match entry.connection.look(socket, entry.cookie.load(Ordering::Acquire), now) {
+                let cookie = entry.cookie.load(Ordering::Acquire);
+                match entry.connection.look(socket, cookie, now) {
                     Look::Gone => {
-                        entry.set_kind(Kind::Other);
+                        forget(entry, cookie);
                         continue;
                     }
                     Look::LetGo => let_go += 1,
@@ -218,8 +219,9 @@ fn look_at_connections(set: RawFd, now: Duration) -> Found {
     for (socket, entry) in connection::each() {
         let home = entry.connection.home();
         found.some_homeless |= home.is_none();
+        let cookie = entry.cookie.load(Ordering::Acquire);
         let look = match home == Some(set) && let_go < MOST_OF_A_LOOP {
-            true => entry.connection.look(socket, entry.cookie.load(Ordering::Acquire), now),
+            true => entry.connection.look(socket, cookie, now),
             false => {
                 found.some_left = true;
                 continue;
@@ -227,7 +229,7 @@ fn look_at_connections(set: RawFd, now: Duration) -> Found {
         };
         let again = match look {
             Look::Gone => {
-                entry.set_kind(Kind::Other);
+                forget(entry, cookie);
                 continue;
             }
             Look::LetGo => {
@@ -244,6 +246,15 @@ fn look_at_connections(set: RawFd, now: Duration) -> Found {
         found.next = Some(found.next.map_or(PERIOD, |next| next.min(PERIOD)));
     }
     found
+}
+
+/// A connection is gone. Its number may be another's by now: of one that was accepted just before the gate closed, by a thread
+/// that has had to wait for a processor since.
+fn forget(entry: &Entry, cookie: u64) {
+    // In this order: once nobody is accepting, a new connection's cookie is there.
+    if !gate::is_accepting() && entry.cookie.load(Ordering::Acquire) == cookie {
+        entry.set_kind(Kind::Other);
+    }
 }
 
 /// Which connections this set has.

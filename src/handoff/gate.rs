@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::table::{self, Entry, Kind};
 use super::{children, connection, legacy, owned};
 use crate::sys::fd;
+use crate::sys::signals::AllBlocked;
 use crate::sys::{KeepErrno, clock, dispositions, epoll_sets, errno, raw, set_errno, tcp};
 use crate::wire::ListenerId;
 
@@ -87,6 +88,9 @@ pub(super) fn accept(
     flags: c_int,
 ) -> c_int {
     children::attend();
+    // A blocking accept(2) is one system call: a signal comes before it or interrupts it. Here it is several, and one that came
+    // in between would be slept over.
+    let held_back = (!owned::is_non_blocking(entry)).then(AllBlocked::but_faults).and_then(Result::ok);
     let mut limit = None;
     loop {
         if owned::is_shut(entry) {
@@ -104,7 +108,7 @@ pub(super) fn accept(
             return fail(libc::ECONNABORTED);
         }
         let limit = *limit.get_or_insert_with(|| tcp::receive_timeout(socket).map(|time| clock::monotonic() + time));
-        match wait(socket, limit) {
+        match wait(socket, limit, held_back.as_ref()) {
             Waited::LookAgain => {}
             Waited::TimedOut => return fail(libc::EAGAIN),
             Waited::Interrupted => return fail(libc::EINTR),
@@ -153,8 +157,9 @@ enum Waited {
     Interrupted,
 }
 
-/// Waits until there may be a connection for a program that believes its listener to be blocking.
-fn wait(socket: RawFd, limit: Option<Duration>) -> Waited {
+/// Waits until there may be a connection for a program that believes its listener to be blocking. Signals that were held
+/// back come during the wait, and only then.
+fn wait(socket: RawFd, limit: Option<Duration>, held_back: Option<&AllBlocked>) -> Waited {
     /// How often it looks where it cannot wait for all that matters: another listener was shut down, and that stays news; or
     /// another slot's queue is served, whose closed socket would live on, deaf to newcomers, while a thread waits for it.
     const PERIOD: Duration = Duration::from_millis(50);
@@ -165,7 +170,7 @@ fn wait(socket: RawFd, limit: Option<Duration>) -> Waited {
     let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     let (closing, shutting) = (CLOSING.load(Ordering::Acquire), SHUTTING.load(Ordering::Acquire));
     let other_queue = legacy::beside(socket).next();
-    let is_other_shut = poll(&mut [entry(shutting)], Some(Duration::ZERO)) > 0;
+    let is_other_shut = children::is_readable(shutting);
     let shutting = if is_other_shut { -1 } else { shutting };
     let left = match is_other_shut || other_queue.is_some() {
         true => Some(left.map_or(PERIOD, |left| left.min(PERIOD))),
@@ -173,11 +178,11 @@ fn wait(socket: RawFd, limit: Option<Duration>) -> Waited {
     };
     let result = match is_closed() {
         // It goes on blocking, as a listener does to which nobody comes.
-        true => poll(&mut [entry(shutting)], left),
+        true => poll(&mut [entry(shutting)], left, held_back),
         // Another slot's queue is to be served, too; or there may be one, which the bell tells.
         false => {
             let other = other_queue.unwrap_or_else(legacy::bell);
-            poll(&mut [entry(socket), entry(closing), entry(shutting), entry(other)], left)
+            poll(&mut [entry(socket), entry(closing), entry(shutting), entry(other)], left, held_back)
         }
     };
     // accept(2) goes on after a handler with SA_RESTART; poll(2) never does, and does not tell which it was.
@@ -187,10 +192,11 @@ fn wait(socket: RawFd, limit: Option<Duration>) -> Waited {
     Waited::LookAgain
 }
 
-fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> c_int {
+fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>, held_back: Option<&AllBlocked>) -> c_int {
     let mut time = timeout.map(clock::timespec);
     let pointer = time.as_mut().map_or(std::ptr::null_mut(), |time| &raw mut *time);
-    raw::ppoll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, pointer, std::ptr::null())
+    let mask = held_back.map_or(std::ptr::null(), |held_back| held_back.before().as_ptr());
+    raw::ppoll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, pointer, mask)
 }
 
 fn fail(errno: i32) -> c_int {

@@ -91,17 +91,39 @@ impl SignalSet {
     }
 }
 
-/// Every signal blocked on the calling thread for as long as this lives.
+/// What a thread brings upon itself. Blocked, these end the process at once, whatever handler there is.
+#[cfg(feature = "assist")]
+const FAULTS: [i32; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
+
+/// Signals blocked on the calling thread for as long as this lives. Signal-safe.
 pub(crate) struct AllBlocked(SignalSet);
 
 impl AllBlocked {
+    /// Every signal.
     pub(crate) fn new() -> io::Result<Self> {
-        let before = SignalSet::blocked_now()?;
-        // SAFETY: the set is initialized.
-        match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, SignalSet::all().as_ptr(), std::ptr::null_mut()) } {
-            0 => Ok(Self(before)),
+        Self::block(&SignalSet::all())
+    }
+
+    /// Every signal that comes from others.
+    #[cfg(feature = "assist")]
+    pub(crate) fn but_faults() -> io::Result<Self> {
+        Self::block(&SignalSet::all().without(&SignalSet::of(&FAULTS)))
+    }
+
+    fn block(blocked: &SignalSet) -> io::Result<Self> {
+        let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: the one set is initialized, the other one is written.
+        match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, blocked.as_ptr(), before.as_mut_ptr()) } {
+            // SAFETY: the call has filled the set.
+            0 => Ok(Self(SignalSet(unsafe { before.assume_init() }))),
             error => Err(io::Error::from_raw_os_error(error)),
         }
+    }
+
+    /// The mask of the thread before.
+    #[cfg(feature = "assist")]
+    pub(crate) fn before(&self) -> &SignalSet {
+        &self.0
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::handoff::table::{self, Kind};
 use crate::handoff::{drain, gate, is_handed_over, owned};
+use crate::sys::signals::AllBlocked;
 use crate::sys::{KeepErrno, clock, raw};
 
 /// epoll_wait(2).
@@ -34,14 +35,14 @@ pub unsafe extern "C" fn epoll_pwait(
     timeout_ms: c_int,
     mask: *const libc::sigset_t,
 ) -> c_int {
-    let wait = |timeout_ms: c_int| raw::epoll_pwait(set, events, room, timeout_ms, mask);
+    let wait = |timeout_ms: c_int, mask| raw::epoll_pwait(set, events, room, timeout_ms, mask);
     if !is_handed_over() {
-        return wait(timeout_ms);
+        return wait(timeout_ms, mask);
     }
     note_set(set);
     if timeout_ms <= 0 && !drain::is_under_way() {
         // What most loops do most of the time: nothing has to be remembered for the time after the wait.
-        let result = wait(timeout_ms);
+        let result = wait(timeout_ms, mask);
         if result < 0 || !drain::is_under_way() {
             return result;
         }
@@ -53,7 +54,7 @@ pub unsafe extern "C" fn epoll_pwait(
     }
     let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
     // SAFETY: the caller's promise: room for so many events.
-    unsafe { wait_with(set, events, timeout, |time| wait(milliseconds(time))) }
+    unsafe { wait_with(set, events, timeout, mask, |time, mask| wait(milliseconds(time), mask)) }
 }
 
 /// epoll_pwait2(2).
@@ -72,12 +73,12 @@ pub unsafe extern "C" fn epoll_pwait2(
         return raw::epoll_pwait2(set, events, room, timeout, mask);
     }
     note_set(set);
-    let wait = |time: Option<Duration>| {
+    let wait = |time: Option<Duration>, mask| {
         let time = time.map(clock::timespec);
         raw::epoll_pwait2(set, events, room, pointer_to(time.as_ref()), mask)
     };
     // SAFETY: the caller's promise: NULL or a valid time, and room for so many events.
-    unsafe { wait_with(set, events, duration_of(timeout), wait) }
+    unsafe { wait_with(set, events, duration_of(timeout), mask, wait) }
 }
 
 /// # Safety
@@ -86,10 +87,12 @@ unsafe fn wait_with(
     set: c_int,
     events: *mut libc::epoll_event,
     timeout: Option<Duration>,
-    wait: impl Fn(Option<Duration>) -> c_int,
+    mask: *const libc::sigset_t,
+    wait: impl Fn(Option<Duration>, *const libc::sigset_t) -> c_int,
 ) -> c_int {
     let is_timed = timeout.is_some_and(|time| !time.is_zero());
     let started = if is_timed { clock::coarse() } else { Duration::ZERO };
+    let mut held_back = None;
     loop {
         let left = match timeout {
             Some(time) if is_timed => Some(time.saturating_sub(clock::coarse().saturating_sub(started))),
@@ -97,12 +100,14 @@ unsafe fn wait_with(
         };
         let look_again = if drain::is_under_way() {
             let _errno = KeepErrno::new();
+            held_back = held_back.or_else(hold_signals_back);
             drain::look_at_set(set)
         } else {
             None
         };
         let is_shortened = look_again.is_some_and(|time| left.is_none_or(|left| time < left));
-        let result = wait(if is_shortened { look_again } else { left });
+        let mask = mask_of_wait(mask, held_back.as_ref());
+        let result = wait(if is_shortened { look_again } else { left }, mask);
         if result < 0 || !drain::is_under_way() {
             return result;
         }
@@ -117,6 +122,21 @@ unsafe fn wait_with(
         if left.is_some_and(|left| left.is_zero()) {
             return 0;
         }
+    }
+}
+
+/// A signal that comes while the library prepares a wait would be slept over: the program, whose handler has only made a
+/// note, counts on the wait being interrupted. So it comes in the wait. In a drain that is no rare thing: the order to stop comes
+/// just after the look that has found the last connection gone.
+fn hold_signals_back() -> Option<AllBlocked> {
+    AllBlocked::but_faults().ok()
+}
+
+/// The mask of a wait: what the program asks for, or what it has.
+fn mask_of_wait(wanted: *const libc::sigset_t, held_back: Option<&AllBlocked>) -> *const libc::sigset_t {
+    match held_back {
+        Some(held_back) if wanted.is_null() => held_back.before().as_ptr(),
+        _ => wanted,
     }
 }
 
@@ -186,6 +206,8 @@ unsafe fn poll_with(
     if !is_handed_over() || !owned::may_be_polled() || entries.is_null() {
         return raw::ppoll(entries, count, timeout, mask);
     }
+    let held_back = if gate::is_closed() { hold_signals_back() } else { None };
+    let mask = mask_of_wait(mask, held_back.as_ref());
     // SAFETY: the caller's promise.
     let all = unsafe { std::slice::from_raw_parts_mut(entries, count as usize) };
     each_listener(all.iter().map(|entry| entry.fd));
@@ -268,6 +290,8 @@ unsafe fn select_with(
     mask: *const libc::sigset_t,
 ) -> c_int {
     let [read, ..] = sets;
+    let held_back = if gate::is_closed() { hold_signals_back() } else { None };
+    let mask = mask_of_wait(mask, held_back.as_ref());
     if is_handed_over() && owned::may_be_polled() && !read.is_null() {
         for fd in 0..count {
             // Programs may use larger sets than the C library's: one bit for each number, in words of 64.
