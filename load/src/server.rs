@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -231,13 +231,8 @@ impl Server {
         self.signal_worker(pid, Signal::SIGKILL)?;
         let deadline = at + Duration::from_secs(10);
         loop {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            // A zombie has closed its connections.
-            if stat
-                .rsplit(')')
-                .next()
-                .is_none_or(|rest| rest.is_empty() || rest.starts_with(" Z") || rest.starts_with(" X"))
-            {
+            // A zombie has closed its connections, but only with its last thread.
+            if states_of_threads(pid).iter().all(|state| matches!(state, 'Z' | 'X')) {
                 return Ok((at, Instant::now()));
             }
             if Instant::now() > deadline {
@@ -252,8 +247,9 @@ impl Server {
         self.signal_worker(pid, Signal::SIGSTOP)?;
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-            if stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")) {
+            let states = states_of_threads(pid);
+            ensure!(!states.is_empty(), "process {pid} is gone");
+            if states.iter().all(|state| *state == 'T') {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -351,6 +347,13 @@ pub fn counts(events: &[Event]) -> (usize, usize) {
     (starts, exits)
 }
 
+/// The state of each thread of a process, as /proc tells it; empty: the process is gone.
+fn states_of_threads(pid: u32) -> Vec<char> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let stats = threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+    stats.filter_map(|stat| stat.rsplit(')').next()?.trim_start().chars().next()).collect()
+}
+
 fn understand(line: &str) -> Option<Said> {
     let mut words = line.split(' ');
     let what = words.next()?;
@@ -386,6 +389,17 @@ fn free_ports(after: u16) -> Result<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_has_ended_when_all_its_threads_have() {
+        let (stop, stopped) = channel::<()>();
+        let thread = std::thread::spawn(move || stopped.recv());
+        let states = states_of_threads(std::process::id());
+        assert!(states.len() >= 2 && states.iter().all(|state| !matches!(state, 'Z' | 'X')), "{states:?}");
+        drop(stop);
+        assert!(thread.join().is_ok_and(|received| received.is_err()));
+        assert!(states_of_threads(u32::MAX).is_empty());
+    }
 
     #[test]
     fn lines_of_the_server() {

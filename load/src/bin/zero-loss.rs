@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use ecewo_cluster_load::acts::perform;
@@ -77,10 +78,14 @@ fn run() -> Result<bool> {
     run_case(&case, &setting)
 }
 
-/// A server that goes down in its case is needed once more for each round.
+/// A server that goes down in its case is needed once more for each round; so there the rounds are what is counted.
 fn run_case(case: &Case, setting: &Setting) -> Result<bool> {
-    let rounds = if case.act == Act::ShutdownInRestart { setting.restarts.min(3) } else { 1 };
-    for _ in 0..rounds {
+    let started = Instant::now();
+    let most = if case.act == Act::ShutdownInRestart { setting.restarts } else { 1 };
+    for round in 0..most {
+        if round >= 3 && started.elapsed().as_secs_f64() >= setting.seconds {
+            break;
+        }
         if !run_once(case, setting)? {
             return Ok(false);
         }
