@@ -1,11 +1,12 @@
 # What there is to do here; each line calls a script of scripts/, which say more. `make` alone lists them.
 
-.PHONY: help build demo test header lint install-tools soak zero-loss-20 simulate mutants faults chaos check-deep bench
+.PHONY: help build demo test quick header lint install-tools soak zero-loss-20 simulate mutants faults chaos check-deep bench
 
 help:
 	@echo 'make build          the C library: target/release/libecewo_cluster.a and .so'
 	@echo 'make demo           build, and start a small clustered HTTP server (PORT=3000 WORKERS=4 to choose)'
 	@echo 'make test           install what is missing, and test everything'
+	@echo 'make quick          the part of it that is worth a run before every commit'
 	@echo 'make soak           restarts and crashes under load, long form, for SECONDS (600)'
 	@echo 'make zero-loss-20   the same in the short form, 20 times, on a busy machine'
 	@echo 'make simulate       a million histories of the core in a fake kernel (SEEDS=, or SEED= to see one)'
@@ -23,6 +24,9 @@ build:
 
 demo test header lint install-tools:
 	@scripts/$@
+
+quick:
+	@scripts/test quick
 
 soak:
 	@scripts/test-zero-loss static --soak $(or $(SECONDS),600)

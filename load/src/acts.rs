@@ -65,6 +65,10 @@ pub(crate) fn pause(from_ms: u64, to_ms: u64) {
 
 fn restarts(scene: &mut Scene) -> Result<()> {
     let workers = usize::from(scene.setting.workers);
+    if scene.setting.restarts == 0 {
+        // What the clients have without one, for comparison.
+        std::thread::sleep(Duration::from_secs_f64(scene.setting.seconds));
+    }
     while scene.goes_on() {
         pause(scene.case.gap_ms.0, scene.case.gap_ms.1);
         scene.restart(workers)?;

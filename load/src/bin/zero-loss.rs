@@ -16,7 +16,7 @@ zero-loss --server PATH --case NAME [--workers N] [--restarts N] [--seconds S] [
 
 Starts the clustered program PATH, lets clients work, causes restarts and crashes, and fails if a client notices.
   --workers N       workers of the cluster (2)
-  --restarts N      at most so many restarts (10)
+  --restarts N      at most so many restarts (10); 0: none, for comparison
   --seconds S       and at most for so long, but at least 3 restarts (60)
   --seed N          of the cases that are random
   --allow-retries   retries are only counted
