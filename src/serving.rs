@@ -288,7 +288,8 @@ impl Iterator for Incoming {
                 Err(error) if !is_nobody_there(&error) => return Some(Err(error)),
                 Err(_) => {}
             }
-            socket::poll([listener.as_raw_fd(), notice.as_raw_fd(), closing_descriptor()], -1);
+            let (other, patience_ms) = beside(listener.as_raw_fd());
+            socket::poll([listener.as_raw_fd(), notice.as_raw_fd(), other], patience_ms);
         }
         None
     }
@@ -323,8 +324,12 @@ fn is_gate_closed() -> bool {
 }
 
 #[cfg(feature = "assist")]
-fn closing_descriptor() -> RawFd {
-    -1
+use handoff::beside;
+
+/// A thread that waits for a connection has to hear when the gate closes.
+#[cfg(not(feature = "assist"))]
+fn beside(_listener: RawFd) -> (RawFd, std::os::raw::c_int) {
+    (closing_descriptor(), -1)
 }
 
 #[cfg(feature = "assist")]

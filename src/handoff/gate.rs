@@ -151,6 +151,21 @@ pub(super) fn is_accepting() -> bool {
     ACCEPTING.load(Ordering::SeqCst) > 0
 }
 
+/// How often a wait looks where it cannot wait for all that matters: another listener was shut down, and that stays news; or
+/// another slot's queue is served, whose closed socket would live on, deaf to newcomers, while a thread waits for it.
+const PERIOD: Duration = Duration::from_millis(50);
+
+/// What a wait for a connection has to watch beside the listener itself, and for how many milliseconds at most (-1: for ever):
+/// another slot's queue, which is to be served, too, or what tells that there is one.
+pub(crate) fn beside(listener: RawFd) -> (RawFd, c_int) {
+    match legacy::beside(listener).next() {
+        // Nobody comes any more.
+        _ if is_closed() => (-1, -1),
+        Some(queue) => (queue, c_int::try_from(PERIOD.as_millis()).unwrap_or(c_int::MAX)),
+        None => (legacy::bell(), -1),
+    }
+}
+
 enum Waited {
     LookAgain,
     TimedOut,
@@ -160,9 +175,6 @@ enum Waited {
 /// Waits until there may be a connection for a program that believes its listener to be blocking. Signals that were held
 /// back come during the wait, and only then.
 fn wait(socket: RawFd, limit: Option<Duration>, held_back: Option<&AllBlocked>) -> Waited {
-    /// How often it looks where it cannot wait for all that matters: another listener was shut down, and that stays news; or
-    /// another slot's queue is served, whose closed socket would live on, deaf to newcomers, while a thread waits for it.
-    const PERIOD: Duration = Duration::from_millis(50);
     let left = limit.map(|limit| limit.saturating_sub(clock::monotonic()));
     if left.is_some_and(|left| left.is_zero()) {
         return Waited::TimedOut;

@@ -49,6 +49,8 @@ use crate::worker::{Standing, standing};
 
 #[cfg(feature = "assist")]
 pub(crate) use drain::{Guard, nudge_descriptor, nudge_descriptor_is_gone, prepare};
+#[cfg(feature = "assist")]
+pub(crate) use gate::beside;
 pub(crate) use listeners::{forget_inherited, inherit};
 #[cfg(not(feature = "assist"))]
 pub(crate) use unassisted::{
