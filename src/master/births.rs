@@ -18,6 +18,7 @@ impl Master {
     }
 
     fn try_spawn(&mut self, key: ProcessKey, image: Image) -> Result<(), LaunchError> {
+        self.bequeath_leftovers(key.slot());
         let launched = self.launcher.launch(key, image, self.keeper.of_slot(key.slot()))?;
         let child = launched.child;
         let mut worker = Worker {

@@ -392,6 +392,18 @@ impl Master {
         }
     }
 
+    /// Before another process of a slot is given what is kept: it shall not hold sockets that the slot's worker has no need of. A copy
+    /// stays a part of the port, and clients would wait in its queue until that process listens.
+    pub(super) fn bequeath_leftovers(&mut self, slot: u8) {
+        let of_slot = || self.workers.values().map(|worker| worker.key).filter(|key| key.slot() == slot);
+        let Some(worker) = of_slot().find(|key| self.core.serves(*key)) else { return };
+        let what = Released::NotAdoptedBy(worker);
+        if of_slot().all(|key| !self.core.may_yet_use(what, key)) {
+            let left = self.keeper.take_left_to(worker);
+            left.into_iter().for_each(|kept| self.bequeath(what, slot, kept));
+        }
+    }
+
     /// Connections that wait where nobody will accept them any more are served by another worker.
     fn bequeath(&self, what: Released, slot: u8, kept: Kept) {
         let serves = |key: ProcessKey| what.passes_to(slot, key) && self.core.serves(key);

@@ -94,6 +94,14 @@ impl Keeper {
         }
     }
 
+    /// Gives what this worker's predecessors have left, and it has no need of: on the same address it has a socket of its own, for it
+    /// was made before they listened there. Not kept any longer.
+    pub(crate) fn take_left_to(&mut self, worker: ProcessKey) -> Vec<Kept> {
+        let all = self.of_slot(worker.slot()).iter();
+        let own: Vec<SocketAddr> = all.filter(|kept| kept.brought_by == worker).map(|kept| kept.address).collect();
+        self.take(worker.slot(), |kept| kept.users.is_empty() && own.contains(&kept.address))
+    }
+
     /// A process has ended: it uses nothing any more. What it used stays.
     pub(crate) fn forget_user(&mut self, key: ProcessKey) {
         self.each(key.slot(), |kept| kept.users.retain(|user| *user != key));
@@ -161,6 +169,30 @@ mod tests {
         keeper.release(Released::BroughtBy(key(3)));
         assert_eq!(keeper.user_of(address, |user| user == key(3)), None, "that one has failed");
         assert_eq!(keeper.of_slot(3).len(), 1);
+    }
+
+    #[test]
+    fn what_is_left_to_a_worker_that_has_its_own_contract_6_1() {
+        // Two sockets on one address, as workers have on the cluster's port.
+        let open = |address: SocketAddr| {
+            let socket = tcp::open(address).unwrap();
+            tcp::share_port(socket.as_raw_fd());
+            tcp::bind(&socket, address).unwrap();
+            tcp::listen(&socket).unwrap();
+            (tcp::local_address(socket.as_raw_fd()).unwrap(), socket)
+        };
+        let (address, old) = open("127.0.0.1:0".parse().unwrap());
+        let ((elsewhere, other), (_, new)) = (listener(), open(address));
+        let mut keeper = Keeper::default();
+        keeper.keep(key(1), address, old).unwrap();
+        keeper.keep(key(1), elsewhere, other).unwrap();
+        keeper.keep(key(2), address, new).unwrap();
+        assert_eq!(keeper.take_left_to(key(2)).len(), 0, "the predecessor is there still");
+        keeper.forget_user(key(1));
+        assert_eq!(keeper.take_left_to(key(3)).len(), 0, "one that has none of its own may adopt it");
+        let left = keeper.take_left_to(key(2));
+        assert_eq!(left.iter().map(|kept| (kept.address, kept.brought_by)).collect::<Vec<_>>(), [(address, key(1))]);
+        assert_eq!(keeper.of_slot(3).len(), 2, "its own, and what it may adopt yet");
     }
 
     #[test]
