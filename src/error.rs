@@ -87,7 +87,7 @@ impl fmt::Display for Error {
                 "port {port} is not permitted for this user: choose a port above 1023, or give the program CAP_NET_BIND_SERVICE"
             ),
             Self::AlreadyInitialized => out.write_str(
-                "the cluster is initialized already: call cluster_init once, and again only after cluster_wait_workers",
+                "the cluster is initialized already: start it once, and again only after the master's wait has returned",
             ),
             Self::InvalidArgument { what } => write!(out, "{what}"),
             Self::TooFewDescriptors { workers, needed, allowed } => write!(
