@@ -40,6 +40,17 @@ static void ends_with_its_master(void)
     app_expect_none_left(a);
 }
 
+/* A worker that is stopped reads no order from its channel either: it must be killed all the same, and nothing else may be. */
+static void kills_what_is_stopped(void)
+{
+    app *a = box_start(.before_exec = enter, .variant = "short");
+    app_wait_out(a, "master ready");
+    rig_wait_listening(a, 0, 1);
+    rig_wait_listening(a, 1, 1);
+    rig_stop_process(app_worker_pid(a, 0));
+    app_stop(a);
+}
+
 static void with(const char *name, const long *calls, int number)
 {
     test_case(name);
@@ -49,6 +60,7 @@ static void with(const char *name, const long *calls, int number)
     box_life(a);
     app_stop(a);
     ends_with_its_master();
+    kills_what_is_stopped();
 }
 
 void test_main(void)

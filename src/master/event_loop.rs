@@ -422,10 +422,14 @@ impl Master {
         }
     }
 
-    /// A worker that has another user now cannot be signalled; it signals itself when it is told to over its channel.
+    /// A worker that has another user now cannot be signalled; it signals itself when it is told to over its channel. One that is to
+    /// be killed may be stopped, or deaf, and where only a sandbox is in the way its number will do.
     fn relay_refused(&self) {
         for worker in self.workers.values() {
             let refused = targets::take_refused(worker.target);
+            if refused & Signal::KILL.bit() != 0 {
+                worker.pidfd.kill_by_number(worker.pid);
+            }
             if refused != 0 {
                 worker.relay(Signal::from_bits(refused).filter_map(|signal| u8::try_from(signal.number()).ok()));
             }

@@ -23,7 +23,8 @@ bool box_can(void (*enter)(void), const char *what);
 
 /* A start, a crash and a respawn, a graceful restart beside an idle connection and a request under way, a signal to all, the end. */
 void box_life(app *a);
-/* The program for it, two workers; the master forks a child that stays, holding all it has, if the variant says "fork". */
+/* The program for it, two workers; the master forks a child that stays, holding all it has, if the variant says "fork"; it gives
+   them half a second to stop, instead of 8, if the variant says "short". */
 int box_main(int argc, char **argv, const char *variant);
 #define box_start(...) app_start(.control = true, .env = lab_env(), __VA_ARGS__)
 

@@ -16,7 +16,7 @@ static int worker(void)
 int box_main(int argc, char **argv, const char *variant)
 {
     Cluster options = {.cpus = 2, .port = app_port(argv), .respawn = true, .worker_respawn_delay_ms = 10,
-                       .shutdown_timeout_ms = 8000, LAB_EVENTS};
+                       .shutdown_timeout_ms = strstr(variant, "short") ? 500 : 8000, LAB_EVENTS};
     control_start(NULL);
     if (cluster_init(&options, argc, argv)) {
         pid_t child = strstr(variant, "fork") ? fork() : 0;
