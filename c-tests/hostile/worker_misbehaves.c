@@ -113,7 +113,7 @@ void test_main(void)
 
     /* It leaves a process behind that is no worker any more: its slot has ended gracefully, and stays empty. */
     pid_t gone = app_worker_pid(a, 1);
-    order(a, "background", CT_WAIT_MS);
+    order(a, "background", 300); /* nobody answers: that process keeps the connection */
     WAIT_UNTIL(!proc_alive(gone));
     app_wait_status(a, 1, WORKER_STOPPING);
     pid_t all[16];
