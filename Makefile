@@ -13,7 +13,7 @@ help:
 	@echo 'make mutants        plant bugs in the core: the simulator has to find each'
 	@echo 'make faults         every system call of a master fails, at every place; minutes (SEED= to repeat)'
 	@echo 'make chaos          random troubles under load, for SECONDS (60); KILLS=10000: only kills; SEED= to repeat'
-	@echo 'make check-deep     sanitizers, valgrind, fuzzing, licences (PARTS="address memcheck threads fuzz licences")'
+	@echo 'make check-deep     sanitizers, valgrind, fuzzing, coverage, licences, other targets (PARTS="address fuzz")'
 	@echo 'make bench          side by side with nginx, HAProxy, Node, PM2, gunicorn, Puma, uWSGI; installs them; 30 minutes'
 	@echo 'make header         write the headers in include/ anew from src/ffi'
 	@echo 'make lint           rustfmt, clippy and shellcheck; warnings are errors'
