@@ -12,7 +12,7 @@ address_tests=(start_and_stop init_twice bad_arguments worker_identity states cl
     queue_survives queue_goes_to_any_server fork_below announces_close adopts_every_address drain_times closed_beside_others
     hostile_listeners gate_blocking_in_a_loop failed_deploy_harms_nothing handoff_off
     many_binds empty_datagram few_descriptors worker_closes_descriptors
-    worker_misbehaves worker_abuses_channel seccomp read_only_root together)
+    worker_misbehaves worker_abuses_channel seccomp read_only_root generations_together)
 c_flags='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g'
 
 # Whether C code can be built with the sanitizers and run.

@@ -65,19 +65,25 @@ check_musl() {
     check_musl_in_c
 }
 
-# The programs of the C tests need a libuv that was built with musl, and the headers of the kernel (linux, asm, asm-generic): MUSL_PREFIX is the folder
-# with their include and lib.
+# Programs of C tests that show every part of the library.
+musl_tests=(start_and_stop init_twice states worker_identity cleared_environment crash_window own_children signal_reaches_all handler_calls
+    restart_serves restart_slots queue_survives announces_close adopts_every_address fork_below hostile_worker worker_misbehaves)
+
+# They need a libuv that was built with musl, and the headers of the kernel (linux, asm, asm-generic): MUSL_PREFIX is the folder with their
+# include and lib.
 check_musl_in_c() {
-    local folder=$target/c-tests-musl prefix=${MUSL_PREFIX:-}
+    local folder=$target/c-tests-musl prefix=${MUSL_PREFIX:-} name
     if [[ -z $prefix ]]; then
-        not_checked 'C tests with musl, because MUSL_PREFIX names no folder with a libuv that was built with musl-gcc'
+        not_checked 'C tests with musl, because MUSL_PREFIX names no folder with a libuv that was built with musl-gcc (docs/reliability.md)'
         return
     fi
     quietly cmake -S c-tests -B "$folder" -DCMAKE_C_COMPILER=musl-gcc -DCLUSTER_INCLUDE_DIR="$PWD/include" -DCLUSTER_LIBRARY="$library" \
         -DUV_INCLUDE_DIR="$prefix/include" -DUV_LIBRARY="$prefix/lib/libuv.a" -DCMAKE_C_FLAGS="-static -idirafter $prefix/include" \
         -DCLUSTER_LINK_LIBRARIES="$work/musl/libunwind.a"
-    quietly cmake --build "$folder" --parallel "$(nproc)" --keep-going
-    check 'musl: C tests' ctest --test-dir "$folder" --output-on-failure --parallel 4
+    quietly cmake --build "$folder" --parallel "$(nproc)" --target "${musl_tests[@]}"
+    for name in "${musl_tests[@]}"; do
+        check "musl: $name" run_test "$folder" "$name"
+    done
 }
 
 # Miri interprets: no system calls but the simplest, and no C library. So what is pure is run, and of the simulator one history.

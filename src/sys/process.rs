@@ -54,7 +54,7 @@ pub(crate) fn exit_now(code: i32) -> ! {
 }
 
 /// Says something on stderr and aborts. Signal-safe.
-#[cfg(feature = "assist")]
+#[cfg(all(feature = "assist", target_env = "gnu"))]
 pub(crate) fn abort_now(message: &[u8]) -> ! {
     // SAFETY: the message is valid for its length; abort does not return.
     unsafe {

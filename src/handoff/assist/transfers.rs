@@ -5,7 +5,9 @@ use std::os::raw::{c_int, c_void};
 use super::listeners::{fail, is_non_blocking};
 use crate::handoff::connection::{self, Connection};
 use crate::handoff::{drain, edit};
-use crate::sys::{KeepErrno, process, raw, tcp};
+#[cfg(target_env = "gnu")]
+use crate::sys::process;
+use crate::sys::{KeepErrno, raw, tcp};
 
 /// read(2).
 ///
