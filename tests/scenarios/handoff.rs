@@ -52,7 +52,8 @@ pub(crate) fn the_queue_of_an_ended_slot_is_served_by_another_worker(stage: &Sta
         match visitor.answer() {
             Ok(worker) => assert_eq!(worker, one),
             // Without the assisted calls that is a limit.
-            Err(error) => assert!(!cfg!(feature = "assist"), "a client in the queue: {error}"),
+            Err(error) if cfg!(feature = "assist") => panic!("a client in the queue: {error}"),
+            Err(_) => {}
         }
     }
     run.stop(1);
