@@ -1,6 +1,7 @@
 //! How a driver is started.
 
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Arguments, environment and limits of a run.
 #[derive(Clone)]
@@ -83,9 +84,17 @@ impl Setup {
     }
 }
 
+/// A process that is just being started has what this one has open, until it runs its program: a port that is tried meanwhile would
+/// be in use.
+pub(crate) fn not_beside_a_start() -> MutexGuard<'static, ()> {
+    static STARTING: Mutex<()> = Mutex::new(());
+    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// One that no other run here has, outside of those that the system chooses for connections.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
+    let _alone = not_beside_a_start();
     let first = std::process::id() % 12_000;
     for _ in 0..12_000 {
         let number = (first + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % 12_000;

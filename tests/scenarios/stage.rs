@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::drivers::Driver;
 use crate::run::Run;
-use crate::setup::Setup;
+use crate::setup::{Setup, not_beside_a_start};
 use crate::{SUBJECT, process};
 
 /// All processes of a run have this in their environment.
@@ -96,7 +96,9 @@ impl<'a> Stage<'a> {
             .stderr(Stdio::piped());
         process::limit(&mut command, &setup);
         self.note(&format!("> {command:?}"));
+        let alone = not_beside_a_start();
         let mut child = command.spawn().expect("the driver can be started");
+        drop(alone);
         let (sender, heard) = mpsc::channel();
         listen(child.stdout.take().expect("a pipe"), sender.clone(), What::Line);
         listen(child.stderr.take().expect("a pipe"), sender, What::Complaint);
