@@ -288,7 +288,8 @@ impl Iterator for Incoming {
                 Err(error) if !is_nobody_there(&error) => return Some(Err(error)),
                 Err(_) => {}
             }
-            let (other, patience_ms) = beside(listener.as_raw_fd());
+            let (other, patience) = beside(listener.as_raw_fd());
+            let patience_ms = patience.map_or(-1, |time| i32::try_from(time.as_millis()).unwrap_or(i32::MAX));
             socket::poll([listener.as_raw_fd(), notice.as_raw_fd(), other], patience_ms);
         }
         None
@@ -328,8 +329,8 @@ use handoff::beside;
 
 /// A thread that waits for a connection has to hear when the gate closes.
 #[cfg(not(feature = "assist"))]
-fn beside(_listener: RawFd) -> (RawFd, std::os::raw::c_int) {
-    (closing_descriptor(), -1)
+fn beside(_listener: RawFd) -> (RawFd, Option<Duration>) {
+    (closing_descriptor(), None)
 }
 
 #[cfg(feature = "assist")]

@@ -1,7 +1,7 @@
 //! The C types, field for field as in `docs/contract.md`, section 1. Their comments become the header's.
 
 #![allow(non_camel_case_types)]
-#![allow(deprecated)] // libc says of time_t that it changes with musl; that is so on 32 bits only.
+#![cfg_attr(target_env = "musl", allow(deprecated))] // libc says of time_t that it changes with musl; that is so on 32 bits only.
 
 use std::os::raw::c_int;
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::table::{self, Entry, Kind};
 use super::{children, connection, legacy, owned};
 use crate::sys::fd;
-use crate::sys::signals::AllBlocked;
+use crate::sys::signals::Blocked;
 use crate::sys::{KeepErrno, clock, dispositions, epoll_sets, errno, raw, set_errno, tcp};
 use crate::wire::ListenerId;
 
@@ -90,7 +90,7 @@ pub(super) fn accept(
     children::attend();
     // A blocking accept(2) is one system call: a signal comes before it or interrupts it. Here it is several, and one that came
     // in between would be slept over.
-    let held_back = (!owned::is_non_blocking(entry)).then(AllBlocked::but_faults).and_then(Result::ok);
+    let held_back = (!owned::is_non_blocking(entry)).then(Blocked::all_but_faults).and_then(Result::ok);
     let mut limit = None;
     loop {
         if owned::is_shut(entry) {
@@ -155,14 +155,14 @@ pub(super) fn is_accepting() -> bool {
 /// another slot's queue is served, whose closed socket would live on, deaf to newcomers, while a thread waits for it.
 const PERIOD: Duration = Duration::from_millis(50);
 
-/// What a wait for a connection has to watch beside the listener itself, and for how many milliseconds at most (-1: for ever):
-/// another slot's queue, which is to be served, too, or what tells that there is one.
-pub(crate) fn beside(listener: RawFd) -> (RawFd, c_int) {
+/// What a wait for a connection has to watch beside the listener itself, and for how long at most: another slot's queue, which is
+/// to be served, too, or what tells that there is one.
+pub(crate) fn beside(listener: RawFd) -> (RawFd, Option<Duration>) {
     match legacy::beside(listener).next() {
         // Nobody comes any more.
-        _ if is_closed() => (-1, -1),
-        Some(queue) => (queue, c_int::try_from(PERIOD.as_millis()).unwrap_or(c_int::MAX)),
-        None => (legacy::bell(), -1),
+        _ if is_closed() => (-1, None),
+        Some(queue) => (queue, Some(PERIOD)),
+        None => (legacy::bell(), None),
     }
 }
 
@@ -174,29 +174,19 @@ enum Waited {
 
 /// Waits until there may be a connection for a program that believes its listener to be blocking. Signals that were held
 /// back come during the wait, and only then.
-fn wait(socket: RawFd, limit: Option<Duration>, held_back: Option<&AllBlocked>) -> Waited {
+fn wait(socket: RawFd, limit: Option<Duration>, held_back: Option<&Blocked>) -> Waited {
     let left = limit.map(|limit| limit.saturating_sub(clock::monotonic()));
     if left.is_some_and(|left| left.is_zero()) {
         return Waited::TimedOut;
     }
     let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    let (closing, shutting) = (CLOSING.load(Ordering::Acquire), SHUTTING.load(Ordering::Acquire));
-    let other_queue = legacy::beside(socket).next();
-    let is_other_shut = children::is_readable(shutting);
-    let shutting = if is_other_shut { -1 } else { shutting };
-    let left = match is_other_shut || other_queue.is_some() {
-        true => Some(left.map_or(PERIOD, |left| left.min(PERIOD))),
-        false => left,
-    };
-    let result = match is_closed() {
-        // It goes on blocking, as a listener does to which nobody comes.
-        true => poll(&mut [entry(shutting)], left, held_back),
-        // Another slot's queue is to be served, too; or there may be one, which the bell tells.
-        false => {
-            let other = other_queue.unwrap_or_else(legacy::bell);
-            poll(&mut [entry(socket), entry(closing), entry(shutting), entry(other)], left, held_back)
-        }
-    };
+    let (other, patience) = beside(socket);
+    let shutting = SHUTTING.load(Ordering::Acquire);
+    let (shutting, patience) = if children::is_readable(shutting) { (-1, Some(PERIOD)) } else { (shutting, patience) };
+    // Behind a closed gate it goes on blocking, as a listener does to which nobody comes.
+    let (socket, closing) = if is_closed() { (-1, -1) } else { (socket, CLOSING.load(Ordering::Acquire)) };
+    let left = left.into_iter().chain(patience).min();
+    let result = poll(&mut [entry(socket), entry(closing), entry(shutting), entry(other)], left, held_back);
     // accept(2) goes on after a handler with SA_RESTART; poll(2) never does, and does not tell which it was.
     if result < 0 && errno() == libc::EINTR && !dispositions::all_handlers_restart() {
         return Waited::Interrupted;
@@ -204,7 +194,7 @@ fn wait(socket: RawFd, limit: Option<Duration>, held_back: Option<&AllBlocked>) 
     Waited::LookAgain
 }
 
-fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>, held_back: Option<&AllBlocked>) -> c_int {
+fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>, held_back: Option<&Blocked>) -> c_int {
     let mut time = timeout.map(clock::timespec);
     let pointer = time.as_mut().map_or(std::ptr::null_mut(), |time| &raw mut *time);
     let mask = held_back.map_or(std::ptr::null(), |held_back| held_back.before().as_ptr());

@@ -82,8 +82,8 @@ impl Keeper {
             Released::Slot(slot) => self.slots.remove(&slot).unwrap_or_default(),
             Released::One(slot, id) => self.take(slot, |kept| kept.id == id),
             Released::NotAdoptedBy(key) => {
-                let released = self.take(key.slot(), |kept| !kept.users.contains(&key));
-                // Its predecessors are on their way out. A replacement of its own may have adopted the socket already.
+                // Its predecessors are on their way out. A replacement of its own may have adopted the socket already, or brought it.
+                let released = self.take(key.slot(), |kept| !kept.users.iter().any(|user| *user >= key));
                 self.each(key.slot(), |kept| kept.users.retain(|user| *user >= key));
                 released
             }
@@ -169,6 +169,18 @@ mod tests {
         keeper.release(Released::BroughtBy(key(3)));
         assert_eq!(keeper.user_of(address, |user| user == key(3)), None, "that one has failed");
         assert_eq!(keeper.of_slot(3).len(), 1);
+    }
+
+    #[test]
+    fn what_a_replacement_has_brought_itself_stays_contract_6_1() {
+        let ((old_address, old), (address, new)) = (listener(), listener());
+        let mut keeper = Keeper::default();
+        keeper.keep(key(1), old_address, old).unwrap();
+        // The worker's own replacement listens already when the worker's time to adopt is over.
+        keeper.keep(key(3), address, new).unwrap();
+        let released = keeper.release(Released::NotAdoptedBy(key(2)));
+        assert_eq!(released.iter().map(|kept| kept.address).collect::<Vec<_>>(), [old_address]);
+        assert_eq!(keeper.of_slot(3).iter().map(|kept| kept.address).collect::<Vec<_>>(), [address]);
     }
 
     #[test]

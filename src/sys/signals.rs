@@ -54,11 +54,14 @@ impl SignalSet {
         }
     }
 
-    fn all() -> Self {
+    fn all_but(numbers: &[i32]) -> Self {
         let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: sigfillset initializes the set.
+        // SAFETY: sigfillset initializes the set; sigdelset takes an initialized one and refuses unknown numbers.
         unsafe {
             libc::sigfillset(set.as_mut_ptr());
+            for number in numbers {
+                libc::sigdelset(set.as_mut_ptr(), *number);
+            }
             Self(set.assume_init())
         }
     }
@@ -96,18 +99,18 @@ impl SignalSet {
 const FAULTS: [i32; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
 
 /// Signals blocked on the calling thread for as long as this lives. Signal-safe.
-pub(crate) struct AllBlocked(SignalSet);
+pub(crate) struct Blocked(SignalSet);
 
-impl AllBlocked {
+impl Blocked {
     /// Every signal.
-    pub(crate) fn new() -> io::Result<Self> {
-        Self::block(&SignalSet::all())
+    pub(crate) fn all() -> io::Result<Self> {
+        Self::block(&SignalSet::all_but(&[]))
     }
 
     /// Every signal that comes from others.
     #[cfg(feature = "assist")]
-    pub(crate) fn but_faults() -> io::Result<Self> {
-        Self::block(&SignalSet::all().without(&SignalSet::of(&FAULTS)))
+    pub(crate) fn all_but_faults() -> io::Result<Self> {
+        Self::block(&SignalSet::all_but(&FAULTS))
     }
 
     fn block(blocked: &SignalSet) -> io::Result<Self> {
@@ -127,7 +130,7 @@ impl AllBlocked {
     }
 }
 
-impl Drop for AllBlocked {
+impl Drop for Blocked {
     fn drop(&mut self) {
         // SAFETY: the set was given by the kernel.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, self.0.as_ptr(), std::ptr::null_mut()) };

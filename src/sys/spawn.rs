@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use super::limits::DescriptorLimit;
 use super::pidfd::PidFd;
 use super::process::{self, Pid};
-use super::signals::{self, AllBlocked};
+use super::signals::{self, Blocked};
 use super::{dispositions, errno, fd};
 
 /// What a new process is made from. All of it is borrowed: the child gets a copy.
@@ -42,7 +42,7 @@ pub(crate) fn spawn(command: &Command<'_>) -> io::Result<Child> {
     let environment = pointers(command.environment);
     // A signal that hits the child before exec would run the master's handlers there, and those write to the master's
     // eventfd.
-    let blocked = AllBlocked::new()?;
+    let blocked = Blocked::all()?;
     match clone_process()? {
         Cloned::Child => become_program(command, &arguments, &environment, report_write.as_raw_fd()),
         Cloned::Parent(pid, pidfd) => {

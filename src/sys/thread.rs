@@ -3,7 +3,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::signals::AllBlocked;
+use super::signals::Blocked;
 
 /// Room for a few small frames. The C library takes the program's thread-local data out of it, too; where that is more,
 /// the default size is used.
@@ -15,7 +15,7 @@ pub(crate) type Body = extern "C" fn(*mut libc::c_void) -> *mut libc::c_void;
 /// Starts a thread. The error is an errno.
 pub(crate) fn start(body: Body) -> Result<(), i32> {
     // The new thread inherits the mask.
-    let _blocked = AllBlocked::new().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))?;
+    let _blocked = Blocked::all().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))?;
     match create(body, Some(STACK)) {
         Err(libc::EINVAL) => create(body, None),
         other => other,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::handoff::table::{self, Kind};
 use crate::handoff::{drain, gate, is_handed_over, owned};
-use crate::sys::signals::AllBlocked;
+use crate::sys::signals::Blocked;
 use crate::sys::{KeepErrno, clock, raw};
 
 /// epoll_wait(2).
@@ -128,12 +128,12 @@ unsafe fn wait_with(
 /// A signal that comes while the library prepares a wait would be slept over: the program, whose handler has only made a
 /// note, counts on the wait being interrupted. So it comes in the wait. In a drain that is no rare thing: the order to stop comes
 /// just after the look that has found the last connection gone.
-fn hold_signals_back() -> Option<AllBlocked> {
-    AllBlocked::but_faults().ok()
+fn hold_signals_back() -> Option<Blocked> {
+    Blocked::all_but_faults().ok()
 }
 
 /// The mask of a wait: what the program asks for, or what it has.
-fn mask_of_wait(wanted: *const libc::sigset_t, held_back: Option<&AllBlocked>) -> *const libc::sigset_t {
+fn mask_of_wait(wanted: *const libc::sigset_t, held_back: Option<&Blocked>) -> *const libc::sigset_t {
     match held_back {
         Some(held_back) if wanted.is_null() => held_back.before().as_ptr(),
         _ => wanted,
@@ -206,14 +206,14 @@ unsafe fn poll_with(
     if !is_handed_over() || !owned::may_be_polled() || entries.is_null() {
         return raw::ppoll(entries, count, timeout, mask);
     }
-    let held_back = if gate::is_closed() { hold_signals_back() } else { None };
-    let mask = mask_of_wait(mask, held_back.as_ref());
     // SAFETY: the caller's promise.
     let all = unsafe { std::slice::from_raw_parts_mut(entries, count as usize) };
     each_listener(all.iter().map(|entry| entry.fd));
     if !gate::is_closed() {
         return raw::ppoll(entries, count, timeout, mask);
     }
+    let held_back = hold_signals_back();
+    let mask = mask_of_wait(mask, held_back.as_ref());
     // A negative number is passed over: nobody comes to a listener whose gate is closed.
     /// A program has a few listeners at most; further ones are polled.
     const MOST: usize = 32;
@@ -290,9 +290,10 @@ unsafe fn select_with(
     mask: *const libc::sigset_t,
 ) -> c_int {
     let [read, ..] = sets;
-    let held_back = if gate::is_closed() { hold_signals_back() } else { None };
-    let mask = mask_of_wait(mask, held_back.as_ref());
+    let mut held_back = None;
     if is_handed_over() && owned::may_be_polled() && !read.is_null() {
+        let is_closed = gate::is_closed();
+        held_back = is_closed.then(hold_signals_back).flatten();
         for fd in 0..count {
             // Programs may use larger sets than the C library's: one bit for each number, in words of 64.
             let word = read.cast::<u64>().wrapping_add((fd / 64) as usize);
@@ -301,7 +302,7 @@ unsafe fn select_with(
             let is_in = unsafe { *word } & bit != 0;
             if let Some(entry) = table::entry_of(fd, Kind::Listener).filter(|_| is_in) {
                 owned::waits_in_a_loop(entry);
-                if gate::is_closed() && owned::surely(fd).is_some() {
+                if is_closed && owned::surely(fd).is_some() {
                     // SAFETY: as above.
                     unsafe { *word &= !bit };
                 }
@@ -309,7 +310,7 @@ unsafe fn select_with(
         }
     }
     let timeout = timeout.map_or(std::ptr::null_mut(), |time| &raw mut *time);
-    raw::pselect(count, sets, timeout, mask)
+    raw::pselect(count, sets, timeout, mask_of_wait(mask, held_back.as_ref()))
 }
 
 fn each_listener(descriptors: impl Iterator<Item = c_int>) {
