@@ -27,11 +27,14 @@ pub struct Setting {
     pub workers: u8,
     /// At most so many restarts (or kills, or whatever the case does) ...
     pub restarts: usize,
-    /// ... and at most for so long, but at least 3.
+    /// ... and at most for so long, but at least [`AT_LEAST`].
     pub seconds: f64,
     /// Retries are only counted, also where the case forbids them.
     pub allow_retries: bool,
 }
+
+/// So many restarts or rounds there are, however long they take.
+pub const AT_LEAST: usize = 3;
 
 /// A run of one case.
 pub struct Scene {
@@ -152,7 +155,7 @@ impl Scene {
     /// Whether to do it once more.
     pub fn goes_on(&self) -> bool {
         let done = self.restarts.len();
-        done < self.setting.restarts && (done < 3 || self.started.elapsed().as_secs_f64() < self.setting.seconds)
+        done < self.setting.restarts && (done < AT_LEAST || self.started.elapsed().as_secs_f64() < self.setting.seconds)
     }
 
     /// Losses of these kinds are permitted: so many more, together for each kind.

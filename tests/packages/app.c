@@ -1,4 +1,4 @@
-/* app PORT: what somebody who has only the documentation writes. Three workers, one request at a time. */
+/* contract 9.2, contract 9.4: app PORT, what somebody who has only the documentation writes. Three workers, one request at a time. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use ecewo_cluster_load::acts::perform;
 use ecewo_cluster_load::case::{self, Act, Case};
 use ecewo_cluster_load::report;
-use ecewo_cluster_load::scene::{Scene, Setting};
+use ecewo_cluster_load::scene::{AT_LEAST, Scene, Setting};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 const HELP: &str = "\
@@ -83,7 +83,7 @@ fn run_case(case: &Case, setting: &Setting) -> Result<bool> {
     let started = Instant::now();
     let most = if case.act == Act::ShutdownInRestart { setting.restarts } else { 1 };
     for round in 0..most {
-        if round >= 3 && started.elapsed().as_secs_f64() >= setting.seconds {
+        if round >= AT_LEAST && started.elapsed().as_secs_f64() >= setting.seconds {
             break;
         }
         if !run_once(case, setting)? {

@@ -1,4 +1,4 @@
-/* app PORT: what somebody writes who has the documentation of the plugin's v0.2. */
+/* contract 10.2: app PORT, what somebody writes who has the documentation of the plugin's v0.2. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
