@@ -1,18 +1,15 @@
 /*
  * What stands in for the library, and for c-tests/zero-loss/main.c, in a server without it: as many processes as are wanted,
- * each with a listener of its own by SO_REUSEPORT. http.c and uv.c are those of c-tests/zero-loss, unchanged.
+ * each with a listener of its own by SO_REUSEPORT. base.c, http.c and uv.c are those of c-tests/zero-loss, unchanged.
  */
 #include "zl.h"
 
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MOST 255
@@ -29,24 +26,6 @@ uint16_t cluster_get_port(void)
 uint8_t cluster_worker_id(void)
 {
     return own_id;
-}
-
-int64_t zl_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-void zl_say(int fd, const char *format, ...)
-{
-    char line[400];
-    va_list arguments;
-    va_start(arguments, format);
-    int size = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    if (size > 0 && write(fd, line, (size_t)size) < 0)
-        return;
 }
 
 static int serve(uint8_t id, const sigset_t *blocked)
