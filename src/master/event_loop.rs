@@ -53,11 +53,13 @@ impl Master {
             if done(self) {
                 return;
             }
-            let is_all_news = self.wait_for_news();
-            // A deadline may have passed while this process was stopped or busy, and what it is about have happened meanwhile: the
-            // news come first. A stop that a callback has asked for comes before it, too: then nothing is started any more.
+            // A deadline may pass while this process is stopped, or in a callback, and what it is about happen meanwhile: the news come
+            // first. So a deadline has passed only if it had before the kernel was asked for news the last time. A stop that a callback
+            // has asked for comes before it, too: then nothing is started any more.
+            let asked_at = clock::monotonic();
+            let is_all_news = self.wait_for_news(asked_at);
             if is_all_news && !requests::is_stop_pending() {
-                self.tick_if_due();
+                self.tick_if_due(asked_at);
             }
         }
     }
@@ -74,8 +76,7 @@ impl Master {
         }
     }
 
-    fn tick_if_due(&mut self) {
-        let now = clock::monotonic();
+    fn tick_if_due(&mut self, now: Duration) {
         if self.core.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.apply(now, Event::Tick);
             self.work_off();
@@ -96,8 +97,7 @@ impl Master {
     }
 
     /// Waits, and takes what has happened. Gives whether that was all.
-    fn wait_for_news(&mut self) -> bool {
-        let now = clock::monotonic();
+    fn wait_for_news(&mut self, now: Duration) -> bool {
         let deadline = self.core.next_deadline().map(|deadline| deadline.saturating_sub(now));
         let timeout = if self.ended.is_empty() {
             deadline
