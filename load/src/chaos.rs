@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
 use crate::acts::{break_deploy, kill_any, mend_deploy, pause, send_request};
+use crate::processes;
 use crate::scene::{HANDLED, Kill, Scene};
 use crate::server::{Said, counts};
 
@@ -201,11 +202,10 @@ impl Footprint {
 }
 
 fn zombies_of(parent: i32) -> usize {
-    let stat =
-        |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok();
+    let stat = |pid| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
     let start = format!(" Z {parent} ");
     let is_zombie = |stat: &String| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(&start));
-    std::fs::read_dir("/proc").map_or(0, |entries| entries.filter_map(stat).filter(is_zombie).count())
+    processes::pids().into_iter().filter_map(stat).filter(is_zombie).count()
 }
 
 /// Sockets that listen on this port, on whatever address.

@@ -14,6 +14,7 @@ mod opaque_ends;
 pub mod outcome;
 pub mod peers;
 pub mod plan;
+pub mod processes;
 pub mod report;
 pub mod scene;
 pub mod server;

@@ -13,6 +13,8 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::processes;
+
 /// All processes of a run have this in their environment.
 const MARKER: &str = "ZERO_LOSS_RUN";
 /// A file named so tells workers that start to misbehave.
@@ -218,7 +220,7 @@ impl Server {
 
     /// Signals a process of this server, and no other.
     pub fn signal_worker(&self, pid: u32, signal: Signal) -> Result<()> {
-        if !self.is_ours(pid) {
+        if !processes::is_marked(pid, MARKER, &self.marker) {
             bail!("process {pid} is not of this server, or has ended");
         }
         kill(Pid::from_raw(pid as i32), signal).with_context(|| format!("cannot send {signal} to worker {pid}"))
@@ -312,17 +314,9 @@ impl Server {
         }
     }
 
-    fn is_ours(&self, pid: u32) -> bool {
-        let wanted = format!("{MARKER}={}", self.marker);
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
-    }
-
     /// Every process of this server that lives, the master among them.
     pub fn ours(&self) -> Vec<u32> {
-        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-        let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        pids.filter(|pid| self.is_ours(*pid)).collect()
+        processes::marked(MARKER, &self.marker)
     }
 }
 

@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 
 use crate::faults::verdict::Ran;
 use crate::faults::{Passed, Trouble};
+use crate::processes;
 
 /// All processes of a run have this in their environment.
 const MARKER: &str = "FAULT_RUN";
@@ -133,14 +134,7 @@ impl Run {
     }
 
     fn ours(&self) -> Vec<u32> {
-        let wanted = format!("{MARKER}={}", self.marker);
-        let is_ours = |pid: &u32| {
-            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
-        };
-        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-        let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        pids.filter(is_ours).collect()
+        processes::marked(MARKER, &self.marker)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::processes::pids;
+
 /// A process, and what tells it from a later one with the same pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Process {
@@ -64,9 +66,7 @@ impl Process {
 
 /// Everything that lives.
 pub fn all() -> Vec<Process> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter_map(Process::read).collect()
+    pids().into_iter().filter_map(Process::read).collect()
 }
 
 /// Those right below a process. Asked often beside a load: not by a look at every process where there is another way.
