@@ -129,7 +129,7 @@ impl Handle {
     }
 
     /// In C: `cluster_signal_workers`. Sends a signal to every worker. SIGTERM, SIGINT and SIGKILL stop the cluster. Gives false, and does nothing,
-    /// for a number that is no signal (or is 32 or 33), and without a master. Signal-safe.
+    /// for a number that is no signal (or is 32 or 33; with musl also 34), and without a master. Signal-safe.
     pub fn signal(&self, number: i32) -> bool {
         let Some(signal) = Signal::new(number) else { return false };
         if !role::is_acting_master() {

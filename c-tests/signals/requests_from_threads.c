@@ -22,7 +22,7 @@ static void *restart(void *unused)
 
 static void run_threads(void *function(void *))
 {
-    static int numbers[THREADS] = {34, 35, 36, 37, 38, 39, 41, 42}; /* 40 is what lab_tell uses */
+    static int numbers[THREADS] = {35, 36, 37, 38, 39, 41, 42, 43}; /* SIGRTMIN is 34 or 35, and 40 is what lab_tell uses */
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++)
         CHECK_INT(pthread_create(&threads[i], NULL, function, &numbers[i]), ==, 0);
@@ -46,7 +46,7 @@ static void on_signal(int number)
 
 static int worker(void)
 {
-    for (int number = 34; number <= 42; number++)
+    for (int number = 35; number <= 43; number++)
         signal(number, on_signal);
     return plain_worker();
 }
@@ -69,7 +69,7 @@ void test_main(void)
     app_wait_out(a, "master ready");
     lab_wait_listening(a, 2);
     app_ctl(a, "signals");
-    for (int number = 34; number <= 42; number++) {
+    for (int number = 35; number <= 43; number++) {
         for (int id = 0; id < 2 && number != 40; id++) {
             char pattern[32];
             snprintf(pattern, sizeof pattern, "re:^worker %d got %d$", id, number);

@@ -11,7 +11,7 @@ static void on_real_time(int number)
 
 static int worker(void)
 {
-    signal(34, on_real_time);
+    signal(SIGRTMIN, on_real_time);
     signal(64, on_real_time);
     return plain_worker();
 }
@@ -48,7 +48,7 @@ void test_main(void)
     lab_wait_listening(a, 3);
     expect_all_get(a, SIGUSR1);
     expect_all_get(a, SIGHUP);
-    expect_all_get(a, 34);
+    expect_all_get(a, SIGRTMIN);
     expect_all_get(a, 64);
     app_expect_out_count(a, " got ", 12); /* each of them once */
 

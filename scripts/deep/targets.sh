@@ -31,7 +31,8 @@ check_aarch64() {
 }
 
 # musl_cargo COMMAND...: cargo for musl. A standard library that was built here comes without musl's own start files and unwinder: musl-gcc
-# has the first, and gcc's unwinder does the same as the other.
+# has the first. gcc's unwinder does the same as the other, if it was not built for a glibc that has _dl_find_object (2.35): then
+# MUSL_UNWINDER names another one, LLVM's libunwind.a for instance.
 musl_cargo() {
     local command=$1 settings=()
     shift
@@ -57,7 +58,8 @@ check_musl() {
         return
     fi
     mkdir -p "$work/musl"
-    cp "$(gcc -print-file-name=libgcc_eh.a)" "$work/musl/libunwind.a"
+    local unwinder=${MUSL_UNWINDER:-$(gcc -print-file-name=libgcc_eh.a)}
+    cp "$unwinder" "$work/musl/libunwind.a"
     check 'musl: unit tests' musl_cargo test --lib
     check 'musl: the Rust interface' musl_cargo test --test cluster
     check 'musl: the static library' musl_cargo rustc --lib --crate-type staticlib

@@ -4,7 +4,7 @@ use std::os::raw::c_int;
 
 use super::kept::take_kept;
 use crate::control::handle;
-use crate::sys::signals::Signal;
+use crate::sys::signals::{FIRST_REAL_TIME, Signal};
 use crate::{log, role};
 
 pub(super) fn wait(own_name: &str) {
@@ -21,7 +21,7 @@ pub(super) fn wait(own_name: &str) {
 
 pub(super) fn signal_workers(signal: c_int, own_name: &str, init: &str, wait: &str) {
     if Signal::new(signal).is_none() {
-        log::error!("{signal} is no signal that workers can be sent: use 1 to 64, but not 32 and 33");
+        log::error!("{signal} is no signal that workers can be sent: use 1 to 31, or {FIRST_REAL_TIME} to 64");
     } else if !handle().signal(signal) {
         log::error!("{own_name}({signal}) works in the master only, after {init} and before the end of {wait}");
     }

@@ -58,6 +58,12 @@ pub(crate) fn epoll_ctl(set: RawFd, operation: c_int, fd: RawFd, event: *mut lib
     call!(SYS_epoll_ctl, set, operation, fd, event) as c_int
 }
 
+/// epoll_create1(2).
+#[cfg(target_env = "musl")]
+pub(crate) fn epoll_create1(flags: c_int) -> c_int {
+    call!(SYS_epoll_create1, flags) as c_int
+}
+
 /// The size of the kernel's signal sets.
 const MASK_SIZE: usize = 8;
 

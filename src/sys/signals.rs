@@ -3,10 +3,11 @@
 use std::io;
 use std::mem::MaybeUninit;
 
-/// The numbers that the C library keeps for itself (its thread cancellation and its setuid broadcast).
-const RESERVED: [i32; 2] = [32, 33];
+/// The numbers from 32 to before this one the C library keeps for itself: for timers, for the cancellation of threads, and for what all
+/// threads have to do at once. It is SIGRTMIN: glibc needs two numbers (its `internal-signals.h`), musl three (`pthread_impl.h`).
+pub(crate) const FIRST_REAL_TIME: i32 = if cfg!(target_env = "musl") { 35 } else { 34 };
 
-/// A signal number that a program may send: 1 to 64, without 32 and 33.
+/// A signal number that a program may send: 1 to 31, and [`FIRST_REAL_TIME`] to 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Signal(u8);
 
@@ -16,7 +17,7 @@ impl Signal {
     pub(crate) const TERM: Self = Self(libc::SIGTERM as u8);
 
     pub(crate) fn new(number: i32) -> Option<Self> {
-        if RESERVED.contains(&number) || !(1..=64).contains(&number) {
+        if (32..FIRST_REAL_TIME).contains(&number) || !(1..=64).contains(&number) {
             return None;
         }
         u8::try_from(number).ok().map(Self)
@@ -150,10 +151,10 @@ mod tests {
 
     #[test]
     fn signal_numbers_contract_4_3() {
-        for bad in [i32::MIN, -1, 0, 32, 33, 65, 1000, i32::MAX] {
+        for bad in [i32::MIN, -1, 0, 32, 33, libc::SIGRTMIN() - 1, 65, 1000, i32::MAX] {
             assert_eq!(Signal::new(bad), None, "{bad}");
         }
-        for good in (1..=31).chain(34..=64) {
+        for good in (1..=31).chain(libc::SIGRTMIN()..=64) {
             assert_eq!(Signal::new(good).unwrap().number(), good);
         }
     }

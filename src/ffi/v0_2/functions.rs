@@ -28,8 +28,8 @@ pub extern "C" fn ecewo_cluster_wait() {
 ///
 /// SIGTERM, SIGINT and SIGKILL mean "stop": the whole cluster is shut down, no worker is started any more, a graceful
 /// restart ends, and a worker that is still there after the shutdown timeout is killed. Any other signal reaches a
-/// worker that is not ready yet (that does not listen yet) as soon as it is. A number outside 1 to 64, and 32 and 33,
-/// which the C library keeps for itself, is an [ERROR] line and nothing else.
+/// worker that is not ready yet (that does not listen yet) as soon as it is. A number outside 1 to 64, and 32 and 33
+/// (with musl 34, too), which the C library keeps for itself, is an [ERROR] line and nothing else.
 ///
 /// Thread: any. Signal handler: yes.
 #[unsafe(no_mangle)]

@@ -233,6 +233,25 @@ pub unsafe extern "C" fn epoll_ctl(set: c_int, operation: c_int, fd: c_int, even
     result
 }
 
+/// epoll_create(2). As it is: musl has it and its like in one file of its archive, and a file is taken whole. A program that
+/// called musl's would get musl's epoll_ctl and epoll_wait beside these, and not be linked.
+#[cfg(target_env = "musl")]
+#[unsafe(no_mangle)]
+pub extern "C" fn epoll_create(size: c_int) -> c_int {
+    if size <= 0 {
+        set_errno(libc::EINVAL);
+        return -1;
+    }
+    raw::epoll_create1(0)
+}
+
+/// epoll_create1(2). For the same reason.
+#[cfg(target_env = "musl")]
+#[unsafe(no_mangle)]
+pub extern "C" fn epoll_create1(flags: c_int) -> c_int {
+    raw::epoll_create1(flags)
+}
+
 /// Whether the program sees this descriptor as non-blocking.
 pub(super) fn is_non_blocking(descriptor: c_int) -> bool {
     fd::is_non_blocking(descriptor)
