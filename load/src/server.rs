@@ -304,7 +304,7 @@ impl Server {
         };
         self.ended = Some(status);
         // What was killed with the master's last breath needs a moment.
-        let deadline = Instant::now() + Duration::from_millis(500);
+        let deadline = Instant::now() + Duration::from_secs(10);
         while !self.ours().is_empty() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -123,7 +123,7 @@ impl Run {
 
     /// Its processes that live. Those that were killed with the master's last breath need a moment.
     fn left(&self) -> Vec<u32> {
-        let deadline = Instant::now() + Duration::from_secs(2);
+        let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             let left = self.ours();
             if left.is_empty() || Instant::now() > deadline {
