@@ -11,6 +11,7 @@
 //! ```
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::time::Duration;
 
 /// No message is longer; what is longer is a fault.
 pub(crate) const MAX_LENGTH: usize = 64;
@@ -18,6 +19,12 @@ const HEADER: usize = 4;
 const MAGIC: u8 = 0xEC;
 const VERSION: u8 = 1;
 const ADDRESS: usize = 24;
+
+/// How long the queue of a slot that has ended is served by another's worker at least: long enough for handshakes under way to come to an
+/// end, and less than the second after which TCP tries again where a newcomer was refused.
+pub(crate) const QUEUE_SERVED_FOR: Duration = Duration::from_millis(500);
+/// The longest: by then a worker that is at work has taken all that waited.
+pub(crate) const QUEUE_SERVED_FOR_AT_MOST: Duration = Duration::from_secs(5);
 
 /// From a worker to its master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,11 +13,8 @@ use super::table::{self, Kind};
 use super::{drain, gate, out_of_the_way};
 use crate::sys::fd::{self, FileIdentity};
 use crate::sys::{clock, epoll_sets, socket};
+use crate::wire;
 
-/// How long a queue is served beside the worker's own at least: long enough for handshakes under way to come to an end.
-const SERVED_FOR: Duration = Duration::from_millis(500);
-/// The longest: by then a worker that is at work has taken all that waited.
-const SERVED_FOR_AT_MOST: Duration = Duration::from_secs(5);
 /// How often the guard looks meanwhile: a worker that has only just begun to listen may not wait for its listener yet.
 const PERIOD: Duration = Duration::from_millis(10);
 /// Most queues at a time.
@@ -100,7 +97,7 @@ impl Taken {
             let [news] = socket::poll([self.legacy.socket.load(Ordering::Acquire)], 0);
             news & libc::POLLIN != 0
         };
-        served_for >= SERVED_FOR_AT_MOST || (served_for >= SERVED_FOR && !some_wait())
+        served_for >= wire::QUEUE_SERVED_FOR_AT_MOST || (served_for >= wire::QUEUE_SERVED_FOR && !some_wait())
     }
 }
 

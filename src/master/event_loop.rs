@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use super::keeper::{Kept, NotKept};
+use super::keeper::NotKept;
 use super::targets::TargetId;
 use super::worker::{Heard, Worker};
 use super::{Master, notices, requests, targets};
@@ -13,7 +13,7 @@ use crate::log;
 use crate::sys::pidfd::Peek;
 use crate::sys::process::{Pid, WaitStatus, own_pid};
 use crate::sys::signals::Signal;
-use crate::sys::{clock, dispositions, epoll, fd, spawn, tcp, zombies};
+use crate::sys::{clock, dispositions, epoll, fd, spawn, zombies};
 use crate::wire::{FromMaster, FromWorker};
 
 /// What a token of the epoll set stands for. The order is that in which the news of one wait are taken: what a
@@ -61,6 +61,7 @@ impl Master {
             if is_all_news && !requests::is_stop_pending() {
                 self.tick_if_due(asked_at);
             }
+            self.end_bequests(asked_at);
         }
     }
 
@@ -98,7 +99,8 @@ impl Master {
 
     /// Waits, and takes what has happened. Gives whether that was all.
     fn wait_for_news(&mut self, now: Duration) -> bool {
-        let deadline = self.core.next_deadline().map(|deadline| deadline.saturating_sub(now));
+        let deadlines = self.core.next_deadline().into_iter().chain(self.bequests_deadline());
+        let deadline = deadlines.min().map(|deadline| deadline.saturating_sub(now));
         let timeout = if self.ended.is_empty() {
             deadline
         } else {
@@ -322,6 +324,7 @@ impl Master {
             Some(error) => Event::SpawnFailed(key, error),
             None => Event::Ended(key, end),
         });
+        self.pass_on_bequests();
         if own_pid() == 1 {
             self.reap_strangers();
         }
@@ -348,7 +351,10 @@ impl Master {
             Effect::Drain(key) => self.drain(key),
             Effect::Kill(key) => self.with_target(key, targets::kill),
             Effect::Release(what) => self.release(what),
-            Effect::Ready(key) => self.with_target(key, targets::ready),
+            Effect::Ready(key) => {
+                self.with_target(key, targets::ready);
+                self.pass_on_bequests();
+            }
             Effect::Promoted(key) => {
                 if let Some(worker) = self.workers.get(&key.serial()) {
                     self.launcher.promote(key.slot(), &worker.release);
@@ -364,11 +370,15 @@ impl Master {
         if !told {
             self.queue.push_back(Event::Drained(key));
         }
+        self.pass_on_bequests();
     }
 
     /// Workers may hold a copy of what they were given and have not taken.
     fn release(&mut self, what: Released) {
         let released = self.keeper.release(what);
+        if what == Released::Everything {
+            self.bequests.clear();
+        }
         let slot = match what {
             Released::Slot(slot) | Released::One(slot, _) => Some(slot),
             Released::NotAdoptedBy(key) | Released::BroughtBy(key) => Some(key.slot()),
@@ -389,29 +399,6 @@ impl Master {
         for worker in self.workers.values().filter(|worker| is_concerned(worker)) {
             // One that cannot be told has lost its channel, and will not live long.
             let _ = worker.tell(FromMaster::Forget);
-        }
-    }
-
-    /// Before another process of a slot is given what is kept: it shall not hold sockets that the slot's worker has no need of. A copy
-    /// stays a part of the port, and clients would wait in its queue until that process listens.
-    pub(super) fn bequeath_leftovers(&mut self, slot: u8) {
-        let of_slot = || self.workers.values().map(|worker| worker.key).filter(|key| key.slot() == slot);
-        let Some(worker) = of_slot().find(|key| self.core.serves(*key)) else { return };
-        let what = Released::NotAdoptedBy(worker);
-        if of_slot().all(|key| !self.core.may_yet_use(what, key)) {
-            let left = self.keeper.take_left_to(worker);
-            left.into_iter().for_each(|kept| self.bequeath(what, slot, kept));
-        }
-    }
-
-    /// Connections that wait where nobody will accept them any more are served by another worker.
-    fn bequeath(&self, what: Released, slot: u8, kept: Kept) {
-        let serves = |key: ProcessKey| what.passes_to(slot, key) && self.core.serves(key);
-        let heir = self.keeper.user_of(kept.address, serves).and_then(|key| self.workers.get(&key.serial()));
-        // Without the filter newcomers would go on coming, and lose their connections in the end.
-        if let Some(heir) = heir.filter(|_| tcp::refuse_newcomers(kept.socket.as_raw_fd()).is_ok()) {
-            // If it cannot be told, they are lost as they would have been.
-            let _ = heir.tell_with(FromMaster::Inherit(kept.address), Some(kept.socket.as_raw_fd()));
         }
     }
 

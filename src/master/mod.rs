@@ -1,6 +1,7 @@
 //! The shell around the core: it waits for the kernel, turns what happened into events, performs the effects, and runs
 //! the program's callbacks with nothing borrowed or locked.
 
+mod bequests;
 mod births;
 mod event_loop;
 mod keeper;
@@ -19,6 +20,7 @@ use std::os::fd::OwnedFd;
 use crate::core::{Event, Supervisor};
 use crate::sys::epoll::Epoll;
 use crate::sys::signals::SignalSet;
+use bequests::Bequest;
 use keeper::Keeper;
 use launcher::Launcher;
 use setup::Borrowed;
@@ -47,6 +49,7 @@ pub(crate) struct Master {
     ended: Vec<Worker>,
     launcher: Launcher,
     keeper: Keeper,
+    bequests: Vec<Bequest>,
     callbacks: Callbacks,
     epoll: Epoll,
     wake: OwnedFd,

@@ -89,6 +89,7 @@ impl Master {
             ended: Vec::new(),
             launcher,
             keeper: Keeper::default(),
+            bequests: Vec::new(),
             callbacks,
             epoll,
             wake,
