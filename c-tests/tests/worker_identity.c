@@ -32,10 +32,10 @@ static char **strings_of(pid_t pid, const char *file)
     return list[turn];
 }
 
-/* valgrind gives the programs below it a library of its own, and /proc does not show that. */
+/* valgrind gives the programs below it variables and a library of its own, and /proc does not show that. */
 static bool is_of_valgrind(const char *entry)
 {
-    return strncmp(entry, "LD_PRELOAD=", 11) == 0 && strstr(entry, "/vgpreload_");
+    return strncmp(entry, "VALGRIND_", 9) == 0 || (strncmp(entry, "LD_PRELOAD=", 11) == 0 && strstr(entry, "/vgpreload_"));
 }
 
 /* The master's environment as it was executed with is what the kernel shows of it. */
