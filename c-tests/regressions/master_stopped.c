@@ -13,10 +13,7 @@ int app_main(int argc, char **argv, const char *variant)
 void test_main(void)
 {
     const char *path = lab_path("app");
-    release_install(path, "1");
-    app *a = app_start(.control = true, .program = path, .env = lab_env());
-    app_wait_out(a, "master ready");
-    lab_wait_listening(a, 1);
+    app *a = release_start(path, 1);
     pid_t old = app_worker_pid(a, 0);
     release_install(path, "2 gate ready");
     app_ctl(a, "restart");

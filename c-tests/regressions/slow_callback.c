@@ -20,10 +20,7 @@ int app_main(int argc, char **argv, const char *variant)
 void test_main(void)
 {
     const char *path = lab_path("app");
-    release_install(path, "1");
-    app *a = app_start(.control = true, .program = path, .env = lab_env());
-    app_wait_out(a, "master ready");
-    lab_wait_listening(a, 2);
+    app *a = release_start(path, 2);
     release_install(path, "2 gate ready");
     app_ctl(a, "restart");
     pid_t replacement = release_wait_child(a, "2 gate ready");

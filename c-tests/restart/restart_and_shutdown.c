@@ -15,10 +15,7 @@ static app *stop_at_gate(const char *name)
 {
     const char *path = lab_path("app");
     test_case(name);
-    release_install(path, "1");
-    app *a = app_start(.control = true, .program = path, .env = lab_env());
-    app_wait_out(a, "master ready");
-    lab_wait_listening(a, 2);
+    app *a = release_start(path, 2);
     release_install(path, "2 gate closed");
     app_ctl(a, "restart");
     app_ctl(a, "restart"); /* one remembered */

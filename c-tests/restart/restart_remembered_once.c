@@ -19,10 +19,7 @@ static uint64_t total_restarts(app *a)
 void test_main(void)
 {
     const char *path = lab_path("app");
-    release_install(path, "1");
-    app *a = app_start(.control = true, .program = path, .env = lab_env());
-    app_wait_out(a, "master ready");
-    lab_wait_listening(a, 2);
+    app *a = release_start(path, 2);
     release_install(path, "2 gate ready for 1");
     app_ctl(a, "restart");
     app_wait_out(a, "event exit 0 143 graceful"); /* the restart is in its middle, at the gate of worker 1 */

@@ -15,10 +15,7 @@ void test_main(void)
     const char *path = lab_path("app");
     worker_stats_t before, now;
     cluster_stats_t stats;
-    release_install(path, "1");
-    app *a = app_start(.control = true, .program = path, .env = lab_env());
-    app_wait_out(a, "master ready");
-    lab_wait_listening(a, 2);
+    app *a = release_start(path, 2);
     pid_t killed = lab_kill(a, 0, SIGKILL); /* so that the count has something to forget */
     lab_wait_new_pid(a, 0, killed);
     app_wait_out_times(a, "worker 0 listening", 2);

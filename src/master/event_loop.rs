@@ -91,6 +91,8 @@ impl Master {
         for effect in others {
             self.perform(effect);
         }
+        // Whatever has happened: an heir may serve no longer, or somebody else may now.
+        self.pass_on_bequests();
         self.publish();
         for call in calls {
             self.call(call);
@@ -324,7 +326,6 @@ impl Master {
             Some(error) => Event::SpawnFailed(key, error),
             None => Event::Ended(key, end),
         });
-        self.pass_on_bequests();
         if own_pid() == 1 {
             self.reap_strangers();
         }
@@ -351,10 +352,7 @@ impl Master {
             Effect::Drain(key) => self.drain(key),
             Effect::Kill(key) => self.with_target(key, targets::kill),
             Effect::Release(what) => self.release(what),
-            Effect::Ready(key) => {
-                self.with_target(key, targets::ready);
-                self.pass_on_bequests();
-            }
+            Effect::Ready(key) => self.with_target(key, targets::ready),
             Effect::Promoted(key) => {
                 if let Some(worker) = self.workers.get(&key.serial()) {
                     self.launcher.promote(key.slot(), &worker.release);
@@ -370,7 +368,6 @@ impl Master {
         if !told {
             self.queue.push_back(Event::Drained(key));
         }
-        self.pass_on_bequests();
     }
 
     /// Workers may hold a copy of what they were given and have not taken.

@@ -70,6 +70,9 @@ void gate_open(const char *name);
 
 /* Puts the release at this path as a deploy should: written beside it, then renamed over what is there. */
 void release_install(const char *path, const char *text);
+/* Installs the release "1" there, and starts it with a control thread; all of its workers listen then. */
+#define release_start(path, workers) (ct_here(__FILE__, __LINE__), release_start_first(path, workers))
+app *release_start_first(const char *path, int workers);
 const char *release_of(pid_t pid);  /* which one this process executes, even if its file is gone; "" if it is none */
 const char *release_own(void);      /* the same in the program under test */
 const char *release_of_worker(app *a, int worker_id);

@@ -67,6 +67,15 @@ void release_install(const char *path, const char *text)
     CHECK_INT(rename(beside, path), ==, 0);
 }
 
+app *release_start_first(const char *path, int workers)
+{
+    release_install(path, "1");
+    app *a = ct_app_start(&(app_options){.control = true, .program = path, .env = lab_env()});
+    ct_wait_line(a, &a->out, 0, "master ready", 1);
+    lab_wait_listening(a, workers);
+    return a;
+}
+
 static const char *read_release(const char *path)
 {
     static char trailer[TRAILER_SIZE + 1];

@@ -219,7 +219,9 @@ impl World {
                 Released::Everything => true,
                 Released::Slot(slot) => socket.slot == slot,
                 Released::One(slot, id) => socket.slot == slot && id == listener_id(index),
-                Released::NotAdoptedBy(key) => socket.slot == key.slot() && !socket.users.contains(&key),
+                Released::NotAdoptedBy(key) => {
+                    socket.slot == key.slot() && !socket.users.iter().any(|user| *user >= key)
+                }
                 Released::BroughtBy(key) => socket.brought_by == key,
             };
             match what {
