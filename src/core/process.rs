@@ -189,6 +189,11 @@ impl Process {
         (!self.ready && !self.has_to_go()).then(|| self.made_at.saturating_add(self.patience))
     }
 
+    /// Gives it more time to become ready, never less.
+    pub(crate) fn allow(&mut self, patience: Duration) {
+        self.patience = self.patience.max(patience);
+    }
+
     /// Nobody waits for it any more.
     pub(crate) fn has_to_go(&self) -> bool {
         self.told_to_stop || self.stuck

@@ -222,11 +222,13 @@ impl Slot {
         }
     }
 
-    /// The worker may have begun to listen only now: the bar for its replacement rises with it.
+    /// The worker may have begun to listen only now: the bar for its replacement rises with it, and so may the time that
+    /// the replacement has.
     pub(crate) fn refresh_candidate(&mut self, port: u16) -> Option<ProcessKey> {
-        let ready_when = self.ready_when(port);
+        let (ready_when, patience) = (self.ready_when(port), self.patience());
         let candidate = self.candidate.as_mut()?;
         candidate.ready_when = ready_when;
+        candidate.allow(patience);
         Some(candidate.key)
     }
 

@@ -184,6 +184,7 @@ impl Master {
             self.happened(Event::StopRequested(signal));
         }
         if asked.restart > 0 {
+            self.hear_workers();
             self.happened(Event::RestartRequested);
         }
         if asked.child_ended > 0 {
@@ -191,6 +192,18 @@ impl Master {
         }
         requests::deal_with(&asked);
         self.relay_refused();
+    }
+
+    /// Takes what the workers have said already. A restart is asked for in the belief that it is known: where they listen, and how
+    /// long they took for it.
+    fn hear_workers(&mut self) {
+        // Whatever keeps it from that will be told by the next real wait.
+        let Ok(epoll::News { mut tokens, .. }) = self.epoll.wait(Some(Duration::ZERO), &self.handled) else { return };
+        tokens.retain(|token| matches!(token >> KIND_SHIFT, EXEC_REPORT | CHANNEL));
+        tokens.sort_unstable();
+        for token in tokens {
+            self.take_news(token);
+        }
     }
 
     /// Gives whether there was one.

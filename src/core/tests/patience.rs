@@ -156,6 +156,22 @@ fn what_the_first_worker_took_counts_until_it_listened_contract_5_2() {
     assert_eq!(kills(&it.pass(ms(1))), [replacement]);
 }
 
+/// The request for the restart may be read before the news that the old worker listens, which is older.
+#[test]
+fn what_the_predecessor_took_counts_if_that_is_known_only_after_the_restart_began_contract_5_2() {
+    let mut it = Driver::new(settings(1));
+    it.happens(Event::Begin);
+    let old = it.latest(0);
+    it.join(old);
+    it.pass(secs(9));
+    it.restart();
+    let replacement = it.latest(0);
+    it.join(replacement);
+    it.happens(Event::Listening(old, home()));
+    assert_eq!(it.pass(ms(26_999)), []);
+    assert_eq!(kills(&it.pass(ms(1))), [replacement]);
+}
+
 #[test]
 fn a_first_worker_slower_than_anybodys_patience_can_be_replaced_contract_5_2() {
     let mut it = Driver::new(settings(1));
