@@ -11,3 +11,4 @@ pub mod report;
 pub mod results;
 pub mod running;
 pub mod table;
+pub mod turns;

@@ -13,6 +13,7 @@ use super::description::{Peer, Places, fill};
 use super::measure::{self, Round};
 use super::results::{LeftOut, Record, Results, Taken, Values};
 use super::running::{Running, shell_for_a_while};
+use super::turns;
 
 /// These two are compared for their throughput.
 const COMPARED: [&str; 2] = ["ecewo-cluster", "plain"];
@@ -50,10 +51,10 @@ pub fn compare(wanted: &Wanted) -> Result<Results> {
         // Whoever was last is first now: what the machine does meanwhile shall not always meet the same.
         let order: Vec<&Peer> = if round % 2 == 1 { peers.iter().collect() } else { peers.iter().rev().collect() };
         for peer in &order {
-            one(wanted, &mut results, peer, round, |round| round.run());
+            one(wanted, &mut results, peer, round);
         }
-        for peer in order.iter().filter(|peer| COMPARED.contains(&peer.name.as_str())) {
-            one(wanted, &mut results, peer, round, |round| round.throughput());
+        if measures(wanted).iter().any(|name| name == "throughput") {
+            throughput(wanted, &mut results, &peers, round);
         }
         if let Some(plain) =
             peers.iter().find(|peer| peer.name == "plain" && measures(wanted).iter().any(|name| name == "check"))
@@ -75,10 +76,29 @@ fn measures(wanted: &Wanted) -> Vec<String> {
     wanted.measures.clone()
 }
 
-fn one(wanted: &Wanted, results: &mut Results, peer: &Peer, round: usize, run: fn(&mut Round<'_>)) {
+fn one(wanted: &Wanted, results: &mut Results, peer: &Peer, round: usize) {
     let measures = measures(wanted);
     let mut take = |measure: &str, values: Result<Values>| take(results, &peer.name, round, measure, values);
-    run(&mut Round { peer, places: &wanted.places, wanted: &measures, take: &mut take });
+    Round { peer, places: &wanted.places, wanted: &measures, take: &mut take }.run();
+}
+
+/// This library beside the same server without it.
+fn throughput(wanted: &Wanted, results: &mut Results, peers: &[Peer], round: usize) {
+    let both = COMPARED.map(|name| peers.iter().find(|peer| peer.name == name));
+    let [Some(one), Some(other)] = both else { return };
+    for workers in [1, 2] {
+        let measure = format!("throughput-{workers}");
+        let start = |peer| Running::start(peer, &wanted.places, workers);
+        let both = start(one).and_then(|one| Ok((one, start(other)?)));
+        match both.and_then(|(mut one, mut other)| turns::throughput([&mut one, &mut other])) {
+            Ok(values) => {
+                for (peer, values) in COMPARED.into_iter().zip(values) {
+                    take(results, peer, round, &measure, Ok(values));
+                }
+            }
+            Err(error) => take(results, COMPARED[0], round, &measure, Err(error)),
+        }
+    }
 }
 
 fn take(results: &mut Results, peer: &str, round: usize, measure: &str, values: Result<Values>) {

@@ -71,12 +71,6 @@ impl Round<'_> {
         }
     }
 
-    /// For the servers whose throughput is compared.
-    pub fn throughput(&mut self) {
-        self.group(1, &[("throughput", throughput)]);
-        self.group(2, &[("throughput", throughput)]);
-    }
-
     fn group(&mut self, workers: usize, measures: &[(&str, Measure)]) {
         let wanted: Vec<_> = measures.iter().filter(|(name, _)| self.wants(name) && self.can(name)).collect();
         let Some((first, _)) = wanted.first() else { return };
@@ -86,8 +80,7 @@ impl Round<'_> {
         };
         for (name, measure) in wanted {
             let values = measure(&mut running).with_context(|| format!("it said:\n{}", running.log()));
-            let name = if *name == "throughput" { format!("throughput-{workers}") } else { (*name).to_owned() };
-            (self.take)(&name, values);
+            (self.take)(name, values);
         }
     }
 
@@ -96,7 +89,7 @@ impl Round<'_> {
     }
 }
 
-fn values<const N: usize>(values: [(&str, Option<f64>); N]) -> Values {
+pub(super) fn values<const N: usize>(values: [(&str, Option<f64>); N]) -> Values {
     values.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
@@ -156,7 +149,7 @@ fn load(running: &Running<'_>, kind: Kind, clients: usize) -> Result<Load> {
     Load::start(&[(kind, clients)], Targets::everywhere(running.port))
 }
 
-fn of_tally(tally: &mut Tally) -> Values {
+pub(super) fn of_tally(tally: &mut Tally) -> Values {
     let mut found = values([
         ("requests", Some(tally.requests as f64)),
         ("lost", Some(tally.all_lost() as f64)),
@@ -250,10 +243,6 @@ fn spread(running: &mut Running<'_>) -> Result<Values> {
         ("processes", Some(tally.by_pid.len() as f64)),
         ("largest_to_mean", (sum > 0).then(|| largest as f64 / mean)),
     ]))
-}
-
-fn throughput(running: &mut Running<'_>) -> Result<Values> {
-    per_second(running.port, 32, Duration::from_secs(2))
 }
 
 /// Kept-alive clients that ask again at once, after a quarter of the time to warm up.

@@ -1,6 +1,7 @@
 //! What the kernel tells about processes.
 
 use std::fs;
+use std::time::Duration;
 
 use crate::processes::pids;
 
@@ -54,6 +55,14 @@ impl Process {
     pub fn pss_kib(&self) -> Option<f64> {
         let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid)).ok()?;
         number_after(&text, "Pss:")
+    }
+
+    /// How long its threads were on a processor, so far; `None` if it has ended, or the kernel does not tell.
+    pub fn processor_time(&self) -> Option<Duration> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).ok()?;
+        let times = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok());
+        let times: Vec<u64> = times.filter_map(|text| text.split(' ').next()?.parse().ok()).collect();
+        (!times.is_empty()).then(|| Duration::from_nanos(times.iter().sum()))
     }
 
     /// How often its threads waited for something, so far: each is a wake-up.
@@ -113,6 +122,7 @@ mod tests {
         assert!(own.lives() && family(own.pid).contains(&own));
         assert!(!Process { start: own.start + 1, ..own }.lives());
         assert!(own.pss_kib().unwrap() > 100.0 && own.waits().is_some());
+        assert!(own.processor_time().unwrap() > Duration::ZERO);
     }
 
     #[test]
