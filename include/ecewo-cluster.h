@@ -187,7 +187,8 @@ typedef struct {
    */
   time_t uptime_seconds;
   /**
-   * How its last process that ended did: the exit code, or 128 plus the signal's number. 0 before the first end.
+   * How its last process that ended did: the exit code, or 128 plus the signal's number; 255 where that was lost because the
+   * program itself waited for it. 0 before the first end.
    */
   int exit_status;
   /**
@@ -221,7 +222,17 @@ extern "C" {
  * is ignored but SIGPIPE if the master ignores that.
  *
  * In the master, SIGTERM, SIGINT and SIGUSR2 are handled by the library from here until cluster_wait_workers()
- * returns: the first two stop the cluster (a second SIGINT kills it), SIGUSR2 restarts it gracefully.
+ * returns: the first two stop the cluster (a second SIGINT kills it), SIGUSR2 restarts it gracefully. If one of the first two
+ * comes during this call, cluster_wait_workers() does the shutdown. A SIGCHLD that is ignored gets its default action for that
+ * time. The soft limit of descriptors may be raised for the master, and the process is named ecewo:master.
+ *
+ * If the master ends by any cause, each worker sends itself SIGTERM at once, and SIGKILL after shutdown_timeout_ms.
+ *
+ * A program that is started with --cluster-worker ID PORT among its arguments is a worker without a master: this returns as in a
+ * worker, and the functions below answer with that id and port.
+ *
+ * For the hand-over in a restart the library has bind, accept, read, write, epoll_wait and others of its own, which differ from
+ * the C library's only in a worker, for its listeners and the connections accepted from them.
  *
  * Thread: any, one at a time. Signal handler: no.
  */
@@ -249,7 +260,7 @@ void cluster_wait_workers(void);
  *
  * SIGTERM, SIGINT and SIGKILL mean "stop": the whole cluster is shut down, no worker is started any more, a graceful
  * restart ends, and a worker that is still there after shutdown_timeout_ms is killed. Any other signal reaches a
- * worker that is not ready yet (that does not listen yet) as soon as it is. A number outside 1 to 64, and 32 and 33
+ * worker that is not ready yet (see cluster_graceful_restart) as soon as it is. A number outside 1 to 64, and 32 and 33
  * (with musl 34, too), which the C library keeps for itself, is an [ERROR] line and nothing else.
  *
  * Thread: any. Signal handler: yes.
@@ -266,7 +277,8 @@ void cluster_signal_workers(int signal);
  * gets SIGTERM when none is left, at the latest after half of shutdown_timeout_ms. With ECEWO_CLUSTER_HANDOFF=off in the
  * environment it gets SIGTERM at once.
  *
- * Ready means that the replacement listens where its predecessor listened on the cluster's port. If it ends before
+ * Ready means that the replacement listens wherever its predecessor listened on the cluster's port; if that listened on other
+ * ports only, there; if nowhere, that the replacement has lived for 500 ms. If it ends before
  * that, or needs longer than 10 seconds (or three times what its predecessor needed), it is killed, an [ERROR]
  * line says so, the restart is given up, and the workers not replaced go on. Crashed and disabled
  * workers are replaced, too, with a clean crash count; workers that ended gracefully stay down.
@@ -287,6 +299,7 @@ uint16_t cluster_get_port(void);
 
 /**
  * Whether this process is the master: from cluster_init() on until cluster_wait_workers() returns.
+ * In a child that the master has forked without exec, this and the statistics go on giving the answers of the moment of the fork.
  *
  * Thread: any. Signal handler: yes.
  */

@@ -205,7 +205,7 @@ impl Builder {
     }
 
     /// Called in the master when a process that was the worker with this id has ended: with its exit code, or 128
-    /// plus the signal's number, and whether it was a crash.
+    /// plus the signal's number (255 where that was lost because the program itself waited for it), and whether it was a crash.
     pub fn on_exit(mut self, function: impl FnMut(u8, i32, bool) + Send + 'static) -> Self {
         self.callbacks.on_exit = Some(Box::new(function));
         self

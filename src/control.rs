@@ -81,7 +81,8 @@ pub struct WorkerStats {
     pub start_time: i64,
     /// How long its process has been running; zero while none runs.
     pub uptime: Duration,
-    /// How its last process that ended did: the exit code, or 128 plus the signal's number.
+    /// How its last process that ended did: the exit code, or 128 plus the signal's number; 255 where that was lost because the program
+    /// itself waited for it.
     pub exit_status: i32,
     /// Crashes within the window that ended with the latest one.
     pub crash_count: u8,

@@ -157,8 +157,8 @@ impl Worker {
         notice::take().map(DrainNotice)
     }
 
-    /// Closes a listener before it is time to stop: whoever waits in its queue is refused, and nobody queues there any
-    /// more.
+    /// Closes a listener before it is time to stop: nobody queues there any more. Whoever waits is served by another worker on the
+    /// same address; refused if there is none, or without the assisted calls.
     ///
     /// Without the assisted calls the library does not see it when a listener is dropped: the master would keep the
     /// queue, and a share of the clients would wait in it in vain. Listeners that live as long as their worker need not be

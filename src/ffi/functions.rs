@@ -29,7 +29,7 @@ pub extern "C" fn cluster_wait_workers() {
 ///
 /// SIGTERM, SIGINT and SIGKILL mean "stop": the whole cluster is shut down, no worker is started any more, a graceful
 /// restart ends, and a worker that is still there after shutdown_timeout_ms is killed. Any other signal reaches a
-/// worker that is not ready yet (that does not listen yet) as soon as it is. A number outside 1 to 64, and 32 and 33
+/// worker that is not ready yet (see cluster_graceful_restart) as soon as it is. A number outside 1 to 64, and 32 and 33
 /// (with musl 34, too), which the C library keeps for itself, is an [ERROR] line and nothing else.
 ///
 /// Thread: any. Signal handler: yes.
@@ -48,7 +48,8 @@ pub extern "C" fn cluster_signal_workers(signal: c_int) {
 /// gets SIGTERM when none is left, at the latest after half of shutdown_timeout_ms. With ECEWO_CLUSTER_HANDOFF=off in the
 /// environment it gets SIGTERM at once.
 ///
-/// Ready means that the replacement listens where its predecessor listened on the cluster's port. If it ends before
+/// Ready means that the replacement listens wherever its predecessor listened on the cluster's port; if that listened on other
+/// ports only, there; if nowhere, that the replacement has lived for 500 ms. If it ends before
 /// that, or needs longer than 10 seconds (or three times what its predecessor needed), it is killed, an [ERROR]
 /// line says so, the restart is given up, and the workers not replaced go on. Crashed and disabled
 /// workers are replaced, too, with a clean crash count; workers that ended gracefully stay down.
@@ -72,6 +73,7 @@ pub extern "C" fn cluster_get_port() -> u16 {
 }
 
 /// Whether this process is the master: from cluster_init() on until cluster_wait_workers() returns.
+/// In a child that the master has forked without exec, this and the statistics go on giving the answers of the moment of the fork.
 ///
 /// Thread: any. Signal handler: yes.
 #[unsafe(no_mangle)]

@@ -23,7 +23,17 @@ use super::types::Cluster;
 /// is ignored but SIGPIPE if the master ignores that.
 ///
 /// In the master, SIGTERM, SIGINT and SIGUSR2 are handled by the library from here until cluster_wait_workers()
-/// returns: the first two stop the cluster (a second SIGINT kills it), SIGUSR2 restarts it gracefully.
+/// returns: the first two stop the cluster (a second SIGINT kills it), SIGUSR2 restarts it gracefully. If one of the first two
+/// comes during this call, cluster_wait_workers() does the shutdown. A SIGCHLD that is ignored gets its default action for that
+/// time. The soft limit of descriptors may be raised for the master, and the process is named ecewo:master.
+///
+/// If the master ends by any cause, each worker sends itself SIGTERM at once, and SIGKILL after shutdown_timeout_ms.
+///
+/// A program that is started with --cluster-worker ID PORT among its arguments is a worker without a master: this returns as in a
+/// worker, and the functions below answer with that id and port.
+///
+/// For the hand-over in a restart the library has bind, accept, read, write, epoll_wait and others of its own, which differ from
+/// the C library's only in a worker, for its listeners and the connections accepted from them.
 ///
 /// Thread: any, one at a time. Signal handler: no.
 #[allow(clippy::missing_safety_doc)] // The header says it in C's words.

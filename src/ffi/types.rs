@@ -81,7 +81,8 @@ pub struct worker_stats_t {
     pub start_time: time_t,
     /// Seconds since then, by a clock that nobody can set; 0 while no process runs.
     pub uptime_seconds: time_t,
-    /// How its last process that ended did: the exit code, or 128 plus the signal's number. 0 before the first end.
+    /// How its last process that ended did: the exit code, or 128 plus the signal's number; 255 where that was lost because the
+    /// program itself waited for it. 0 before the first end.
     pub exit_status: c_int,
     /// Crashes within the window that ended with the latest crash; 0 after a graceful restart.
     pub crash_count: u8,

@@ -176,12 +176,14 @@ fn configuration(peer: &Peer, places: &Places) -> Result<String> {
 
 fn machine() -> BTreeMap<String, String> {
     let first = |path: &str| fs::read_to_string(path).unwrap_or_default().lines().next().unwrap_or_default().to_owned();
+    // Without what its builder has added.
+    let kernel = first("/proc/sys/kernel/osrelease").split('.').take(2).collect::<Vec<_>>().join(".");
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model =
         processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
     let count = std::thread::available_parallelism().map_or(0, usize::from);
     [
-        ("kernel", first("/proc/sys/kernel/osrelease")),
+        ("kernel", kernel),
         ("processors", format!("{count} of {}", model.unwrap_or("an unknown kind"))),
         ("load average before", first("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" ")),
     ]

@@ -116,7 +116,8 @@ pub unsafe extern "C" fn ecewo_worker_stats_uptime_seconds(stats: *const ecewo_w
     unsafe { stats.as_ref() }.map_or(0, |stats| stats.uptime_seconds)
 }
 
-/// How its last process that ended did: the exit code, or 128 plus the signal's number. 0 before the first end.
+/// How its last process that ended did: the exit code, or 128 plus the signal's number; 255 where that was lost because the
+/// program itself waited for it. 0 before the first end.
 #[allow(clippy::missing_safety_doc)] // The header says it in C's words.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ecewo_worker_stats_exit_status(stats: *const ecewo_worker_stats_t) -> c_int {
