@@ -65,6 +65,7 @@ static void with(const char *name, const long *calls, int number)
 
 void test_main(void)
 {
+    test_time_limit(170);
     denied = descriptors;
     error = EPERM;
     if (!box_can(enter, "a seccomp filter"))

@@ -234,11 +234,11 @@ static void one_way(size_t way)
 
     rig_send_text(last, "GET /1.0 HTTP/1.1\r\n\r\n");
     rig_answer(last, text, sizeof text); /* so all of them were accepted */
-    close(last);
     app_ctl(a, "restart");
     app_wait_new_pid(a, 0, old);
     rig_wait_listening(a, 0, 2);
-    lab_wait_for(50);
+    CHECK(rig_ends(last, CT_WAIT_MS)); /* so the drain has begun */
+    close(last);
     gate_open("answer");
     for (size_t i = 0; i < ANSWERS; i++) {
         snprintf(place, sizeof place, "%s, %s", ways[way], answers[i].name);

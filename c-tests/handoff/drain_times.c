@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TIMEOUT_MS 2000
+#define TIMEOUT_MS 8000
 #define HALF (TIMEOUT_MS / 2)
 #define SLACK 15 /* the driver's clock starts before the master's */
 
@@ -105,10 +105,10 @@ static void opaque(const char *first_bytes)
     restart(a);
     int64_t told = sigterm_at(a);
     CHECK_INT(told - began, >=, HALF - SLACK);
-    CHECK_INT(told - replaced, <, HALF + 700);
+    CHECK_INT(told - replaced, <, HALF + 3500);
     app_wait_out(a, "event exit 0 137 graceful");
     CHECK_INT(lab_event_ms(a, 2) - began, >=, TIMEOUT_MS - SLACK);
-    CHECK_INT(lab_event_ms(a, 2) - replaced, <, TIMEOUT_MS + 1500);
+    CHECK_INT(lab_event_ms(a, 2) - replaced, <, TIMEOUT_MS + 4000);
     close(connection);
     lab_finish_restart(a);
     kill(app_worker_pid(a, 0), SIGKILL);

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -51,7 +52,13 @@ static ssize_t tell(int kind, const char *ip, uint16_t port, uint64_t inode, int
         message.msg_control = &control;
         message.msg_controllen = sizeof control;
     }
-    return sendmsg(find_channel(), &message, MSG_NOSIGNAL);
+    int channel = find_channel();
+    ssize_t sent;
+    struct pollfd room = {.fd = channel, .events = POLLOUT};
+    /* It does not block, and the master may be slow to read. */
+    while ((sent = sendmsg(channel, &message, MSG_NOSIGNAL)) < 0 && errno == EAGAIN)
+        CHECK_INT(poll(&room, 1, CT_WAIT_MS), ==, 1);
+    return sent;
 }
 
 static uint64_t inode_of(int fd)

@@ -53,6 +53,7 @@ static void limits(const char *variant)
     test_case(variant);
     app *a = app_start(.control = true, .variant = variant);
     app_wait_out(a, "master ready");
+    lab_wait_listening(a, 2);
     pid_t old = lab_kill(a, 1, SIGKILL);
     lab_wait_new_pid(a, 1, old);
     app_wait_out_times(a, "worker has 20", 3);

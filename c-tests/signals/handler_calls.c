@@ -3,6 +3,7 @@
 #include "lab.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #define OWN_ERRNO 4711
 
@@ -47,6 +48,8 @@ static bool in_handler_of_main_thread(Cluster *options, int argc, char **argv)
     if (!cluster_init(options, argc, argv))
         return false;
     signal(SIGUSR1, on_signal);
+    while (!gate_is_open("raise"))
+        usleep(1000);
     raise(SIGUSR1); /* between cluster_init and cluster_wait_workers */
     CHECK_INT(handled, ==, 1);
     CHECK_INT(wrong, ==, 0);
@@ -67,7 +70,9 @@ int app_main(int argc, char **argv, const char *variant)
 
 void test_main(void)
 {
-    app *a = app_start(.control = true);
+    app *a = app_start(.control = true, .env = lab_env());
+    lab_wait_listening(a, 2); /* one that is slow to is replaced before the signal reaches it */
+    gate_open("raise");
     app_wait_out(a, "master ready");
     app_wait_out(a, "worker 0 got 10");
     app_wait_out(a, "worker 1 got 10");

@@ -4,7 +4,7 @@
 
 #include <sys/wait.h>
 
-#define TIMEOUT_MS 1000
+#define TIMEOUT_MS 5000
 
 static int worker(void)
 {

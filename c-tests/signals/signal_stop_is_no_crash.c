@@ -60,6 +60,7 @@ static void expect_end(app *a, const char *ends)
 
 void test_main(void)
 {
+    test_time_limit(170);
     for (int round = 0; round < ROUNDS; round++) {
         test_case("SIGTERM by a thread");
         app *a = start();

@@ -146,6 +146,6 @@ void test_main(void)
     CHECK_INT(ctl_field(readings, "threads"), >, 100);
     app_expect_out_count(a, "a wrong reading", 0);
     /* Not by a signal: ThreadSanitizer keeps those back while its thread calls nothing that it knows, and the loop's wait is such. */
-    app_ctl(a, "signal %d", SIGTERM);
+    lab_order_signal(a, SIGTERM);
     app_expect_exit(a, 0);
 }

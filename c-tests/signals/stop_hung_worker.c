@@ -2,7 +2,7 @@
    stopped one; that end is graceful. */
 #include "lab.h"
 
-#define TIMEOUT_MS 1000
+#define TIMEOUT_MS 5000
 
 int app_main(int argc, char **argv, const char *variant)
 {

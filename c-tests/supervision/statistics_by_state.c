@@ -63,8 +63,8 @@ void test_main(void)
     expect_active(a, 1, began);
 
     test_case("ACTIVE again");
-    lab_kill(a, 0, SIGSEGV);
     time_t respawned = time(NULL);
+    lab_kill(a, 0, SIGSEGV);
     app_wait_out_times(a, "event start 0", 2);
     expect_active(a, 0, respawned);
     cluster_stats_t stats;

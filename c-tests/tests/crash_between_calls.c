@@ -5,6 +5,7 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static sem_t go_on;
 
@@ -45,10 +46,12 @@ void test_main(void)
     app_wait_serving(a, 2);
     size_t mark = app_mark_err(a);
     pid_t old = app_worker_pid(a, 1);
+    int other = http_open_worker(a->port, 0);
     kill(old, SIGKILL);
     WAIT_UNTIL(!proc_alive(old));
     /* Dead, and nobody has taken notice: no line, no callback, no new worker, the statistics as they were. */
-    app_wait_serving(a, 1);
+    CHECK_INT(http_request(other, "/", CT_WAIT_MS).outcome, ==, HTTP_ANSWERED); /* a new one might wait in the dead one's queue */
+    close(other);
     CHECK_INT(app_worker_pid(a, 1), ==, old);
     app_expect_no_err_since(a, mark, "Worker 1");
     app_expect_out_count(a, "worker 1 ended", 0);

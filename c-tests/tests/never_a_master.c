@@ -55,7 +55,7 @@ static void note_end(uint8_t worker_id, int exit_status, bool is_crash)
 
 int app_main(int argc, char **argv, const char *variant)
 {
-    Cluster options = {.cpus = 1, .port = app_port(argv), .on_exit = note_end};
+    Cluster options = {.cpus = 1, .port = app_port(argv), .on_exit = note_end, .respawn_window_sec = 50};
     if (getenv("ECEWO_WORKER_ID")) {
         if (strncmp(variant, "closed", 6) == 0) {
             close_all(variant);

@@ -7,7 +7,7 @@
 int app_main(int argc, char **argv, const char *variant)
 {
     (void)variant;
-    Cluster options = {.cpus = 2, .port = app_port(argv), .respawn = true, .worker_respawn_delay_ms = 1};
+    Cluster options = {.cpus = 2, .port = app_port(argv), .respawn = true, .worker_respawn_delay_ms = 1, .respawn_window_sec = 50};
     return app_serve(&options, argc, argv);
 }
 

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,7 +13,8 @@
 /* The variant is the address that the workers listen on. */
 int app_main(int argc, char **argv, const char *variant)
 {
-    Cluster options = {.cpus = 2, .port = app_port(argv), .respawn = true};
+    /* The first that fails ends the start, so the delay costs no time: but it gives a slow machine the time to fail. */
+    Cluster options = {.cpus = 2, .port = app_port(argv), .respawn = true, .worker_startup_delay_ms = getenv("CT_REFUSED") ? 8000 : 0};
     if (cluster_init(&options, argc, argv)) {
         say("master ready");
         cluster_wait_workers();
@@ -50,7 +52,7 @@ static void expect_error(uint16_t port, const char *address)
 {
     char names_port[64];
     snprintf(names_port, sizeof names_port, "re:^\\[ERROR\\] .*[^0-9]%u[^0-9]", (unsigned)port);
-    app *a = app_start(.variant = address, .port = port);
+    app *a = app_start(.variant = address, .port = port, .env = (const char *const[]){"CT_REFUSED=1", NULL});
     app_expect_exit(a, 3);
     app_expect_none_left(a);
     app_expect_out_count(a, "init failed", 1);

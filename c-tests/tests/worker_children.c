@@ -75,6 +75,7 @@ void test_main(void)
     snprintf(path, sizeof path, "/child?%u", (unsigned)free_port());
     app *a = app_start(.variant = "parent");
     app_wait_out(a, "master ready");
+    app_wait_serving(a, 2);
     http_answer answer = http_get(a->port, path);
     CHECK_STR(answer.body, "child 42");
     app_wait_out(a, "child is a master");

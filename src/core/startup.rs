@@ -8,7 +8,8 @@ use super::slot::Occupancy;
 use super::supervisor::{Phase, Supervisor};
 use super::{BindError, Effect, Image, ProcessKey, SpawnError, StopSignal, Time};
 
-/// How long after the last worker was made `cluster_init` waits for listeners at most.
+/// How long after the last worker began to run `cluster_init` waits for listeners at most. Not after it was made: on a machine that
+/// lets the new process wait, `on_start` would not have been called, and an exec that fails would be no error of the start.
 const LAST_WORKER_GRACE: Duration = Duration::from_millis(500);
 
 /// Why the cluster could not be started.
@@ -53,14 +54,19 @@ impl Supervisor {
         }
     }
 
-    /// A worker runs; the next follows after the startup delay, counted from here.
+    /// A worker runs; the next follows after the startup delay, counted from here. After the last one, so does the time that is left
+    /// for listening.
     pub(super) fn schedule_next_start(&mut self, id: u8) {
         let delay = self.settings.startup_delay.length();
         let (now, workers) = (self.now, self.settings.workers.get());
         if let Phase::Starting(startup) = &mut self.phase {
             // Only the worker made last is followed by another: this may be the respawn of an earlier one.
-            if startup.made == id + 1 && startup.made < workers && startup.next_at.is_none() {
-                startup.next_at = Some(now.saturating_add(delay));
+            if startup.made == id + 1 {
+                if startup.made == workers {
+                    startup.limit.get_or_insert(now.saturating_add(LAST_WORKER_GRACE));
+                } else {
+                    startup.next_at.get_or_insert(now.saturating_add(delay));
+                }
             }
         }
         self.cut_short(id);
@@ -119,9 +125,6 @@ impl Supervisor {
         let Phase::Starting(startup) = &mut self.phase else { return };
         let id = startup.made;
         startup.made += 1;
-        if startup.made == self.settings.workers.get() {
-            startup.limit = Some(self.now.saturating_add(LAST_WORKER_GRACE));
-        }
         let process = self.make(id, Image::Held, ReadyWhen::FirstOfItsSlot, PATIENCE);
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.occupancy = Occupancy::Process(process);

@@ -29,6 +29,15 @@ pub(crate) fn timespec(time: Duration) -> libc::timespec {
     }
 }
 
+/// Sleeps for some time, or for less if a signal comes. Signal-safe, and no cancellation point: the bare call.
+#[cfg(feature = "assist")]
+pub(crate) fn rest(time: Duration) {
+    let _errno = super::KeepErrno::new();
+    let time = timespec(time);
+    // SAFETY: `time` is valid for reads, and what is left of it is not asked for.
+    unsafe { libc::syscall(libc::SYS_nanosleep, &raw const time, std::ptr::null_mut::<libc::timespec>()) };
+}
+
 /// Time since 1970. Signal-safe.
 pub(crate) fn calendar() -> Duration {
     read(libc::CLOCK_REALTIME)

@@ -99,18 +99,6 @@ fn other_workers_go_on_meanwhile_contract_7_2() {
 }
 
 #[test]
-fn an_exec_that_fails_after_the_start_is_tried_again_contract_7_2() {
-    // The report that the program could not be run takes longer than `cluster_init` waits.
-    let mut it = Driver::new(settings(1));
-    it.happens(Event::Begin);
-    it.pass(secs(1));
-    assert_eq!(notices(&failed(&mut it, 0)), [retried(0, ms(100))]);
-    assert_eq!(spawns(&it.pass(ms(100))), [(0, Image::Held)]);
-    assert_eq!(calls(&it.serve(it.latest(0))), [Effect::CallOnStart(0)]);
-    assert_eq!(it.status(0), Status::Active);
-}
-
-#[test]
 fn a_replacement_that_cannot_be_made_is_a_failed_deploy_contract_5_2() {
     let mut it = Driver::started(settings(2));
     it.restart();

@@ -125,12 +125,40 @@ fn the_start_is_over_500_ms_after_the_last_spawn_contract_2_5() {
 }
 
 #[test]
-fn a_start_that_hears_nothing_of_its_last_worker_ends_all_the_same_contract_2_5() {
+fn the_last_workers_time_to_listen_begins_when_it_runs_contract_2_5() {
     let mut it = Driver::new(settings(1));
     it.happens(Event::Begin);
-    it.pass(ms(500));
+    assert_eq!(
+        it.pass(ms(700)),
+        [],
+        "the machine is busy: `on_start` comes before `cluster_init` returns all the same"
+    );
+    assert!(it.core.is_starting());
+    assert_eq!(calls(&it.happens(Event::Executed(it.latest(0)))), [Effect::CallOnStart(0)]);
+    it.pass(ms(499));
+    assert!(it.core.is_starting());
+    it.pass(ms(1));
     assert!(!it.core.is_starting());
-    assert_eq!(it.status(0), Status::Starting);
+}
+
+#[test]
+fn an_exec_that_fails_late_is_an_error_of_the_start_contract_2_1() {
+    let mut it = Driver::new(settings(1));
+    it.happens(Event::Begin);
+    it.pass(ms(700));
+    it.happens(Event::SpawnFailed(it.latest(0), ENOENT));
+    assert_eq!(it.core.startup_failure(), Some(StartupFailure::NotSpawned { worker: 0, error: ENOENT }));
+}
+
+/// A process that never runs the program is killed when its 10 s are over, and the start fails.
+#[test]
+fn a_start_whose_last_worker_never_runs_ends_all_the_same_contract_2_5() {
+    let mut it = Driver::new(settings(1));
+    it.happens(Event::Begin);
+    let key = it.latest(0);
+    assert_eq!(kills(&it.pass(secs(10))), [key]);
+    it.end(key, End::Killed(9));
+    assert!(!it.core.is_starting());
 }
 
 #[test]
