@@ -32,23 +32,15 @@ static char **strings_of(pid_t pid, const char *file)
     return list[turn];
 }
 
-/* valgrind gives the programs below it variables and a library of its own, and /proc does not show that. */
-static bool is_of_valgrind(const char *entry)
-{
-    return strncmp(entry, "VALGRIND_", 9) == 0 || (strncmp(entry, "LD_PRELOAD=", 11) == 0 && strstr(entry, "/vgpreload_"));
-}
-
 /* The master's environment as it was executed with is what the kernel shows of it. */
 static void compare_environment(void)
 {
     char **masters = strings_of(getppid(), "environ");
     CHECK(has_entry(masters, "ECEWO_WORKER=1")); /* else this comparison says nothing */
     for (char **own = environ; *own; own++)
-        CHECK_MSG(strncmp(*own, "ECEWO_WORKER_ID=", 16) == 0 || is_of_valgrind(*own) || has_entry(masters, *own),
-                  "additional in a worker: %s", *own);
+        CHECK_MSG(strncmp(*own, "ECEWO_WORKER_ID=", 16) == 0 || has_entry(masters, *own), "additional in a worker: %s", *own);
     for (char **his = masters; *his; his++)
-        CHECK_MSG(strncmp(*his, "ECEWO_WORKER", 12) == 0 || is_of_valgrind(*his) || has_entry(environ, *his),
-                  "missing in a worker: %s", *his);
+        CHECK_MSG(strncmp(*his, "ECEWO_WORKER", 12) == 0 || has_entry(environ, *his), "missing in a worker: %s", *his);
     CHECK(getenv("ECEWO_WORKER") == NULL);
 }
 

@@ -2,8 +2,9 @@
 # shellcheck disable=SC2154 # target, work and host are those of scripts/check-deep
 # check-deep memcheck: valgrind, with all processes of a cluster.
 
-# Programs of every part of the library. valgrind makes them 20 to 50 times slower.
-memcheck_tests=(start_and_stop init_twice bad_arguments states worker_identity stop_during_init
+# Programs of every part of the library. valgrind makes them 20 to 50 times slower. Not worker_identity: it compares a worker with what the
+# kernel tells of its master, and that is valgrind.
+memcheck_tests=(start_and_stop init_twice bad_arguments states stop_during_init
     crash_window own_children callbacks_order signal_reaches_all handler_calls stop_hung_worker
     restart_slots restart_serves restart_statistics deploy_dies
     queue_survives adopts_every_address announces_close fork_below drain_times hostile_worker)
