@@ -3,10 +3,11 @@
 # check-deep memcheck: valgrind, with all processes of a cluster.
 
 # Programs of every part of the library. valgrind makes them 20 to 50 times slower. Not worker_identity: it compares a worker with what the
-# kernel tells of its master, and that is valgrind; not signal_reaches_all: signal 64 is valgrind's own.
+# kernel tells of its master, and that is valgrind; not signal_reaches_all: signal 64 is valgrind's own. Nor
+# those that read a process's program file: it is valgrind's.
 memcheck_tests=(start_and_stop init_twice bad_arguments states stop_during_init
     crash_window own_children callbacks_order handler_calls stop_hung_worker
-    restart_slots restart_serves restart_statistics deploy_dies
+    restart_slots restart_serves restart_requested restart_stubborn_old
     queue_survives adopts_every_address announces_close fork_below drain_times hostile_worker)
 
 # No error, nothing lost, and in a master (whose parent is no other log's process) no descriptor open that it did not inherit. A worker has its
