@@ -46,7 +46,9 @@ static void second_port_ends(const char *name, bool is_crash)
         app_ctl(a, "restart");
     }
     rig_wait_listening(a, 0, 3);
+    int64_t since = ct_now_ms();
     WAIT_UNTIL(rig_refused("127.0.0.1", second));
+    CHECK_INT(ct_now_ms() - since, <, 4000);
     lab_finish_restart(a);
     for (int i = 0; i < 10; i++)
         rig_get("127.0.0.1", a->port, "/");

@@ -2,8 +2,8 @@
    one, and while the respawn is delayed. */
 #include "rig.h"
 
-#include <stdio.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,10 +81,9 @@ static void replaced(const char *name, const char *variant)
     rig_stop_process(old);
     queue_up(a);
     /* Of two, one drains: what has not asked when its 800 ms are over is cut, rightly. */
-    if (strncmp(variant, "2", 1) == 0)
-        for (int i = 1; i < CONNECTIONS; i += 2)
-            rig_send(connections[i], "/");
-    are_all_asked = strncmp(variant, "2", 1) == 0;
+    are_all_asked = atoi(variant) == 2;
+    for (int i = 1; are_all_asked && i < CONNECTIONS; i += 2)
+        rig_send(connections[i], "/");
     app_ctl(a, "restart");
     expect_answers(old);
     WAIT_UNTIL(!proc_alive(old));

@@ -2,9 +2,8 @@
 # shellcheck disable=SC2154 # target, work and host are those of scripts/check-deep
 # check-deep memcheck: valgrind, with all processes of a cluster.
 
-# Programs of every part of the library. valgrind makes them 20 to 50 times slower. Not worker_identity: it compares a worker with what the
-# kernel tells of its master, and that is valgrind; not signal_reaches_all: signal 64 is valgrind's own. Nor
-# those that read a process's program file: it is valgrind's.
+# Programs of every part of the library. valgrind makes them 20 to 50 times slower. Not those that look at a process's command line or
+# program file in /proc (worker_identity, deploys): they are valgrind's; nor signal_reaches_all: signal 64 is valgrind's own.
 memcheck_tests=(start_and_stop init_twice bad_arguments states stop_during_init
     crash_window own_children callbacks_order handler_calls stop_hung_worker
     restart_slots restart_serves restart_requested restart_stubborn_old

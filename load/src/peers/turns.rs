@@ -1,24 +1,19 @@
 //! The throughput of two servers that differ in one thing. What the machine does meanwhile changes it by more than that one
 //! thing, and from one second to the next: so both run at once, and the clients go from one to the other and back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::measure::{of_tally, values};
+use super::measure;
 use super::process::Process;
 use super::results::{Values, summary};
 use super::running::Running;
-use crate::connection::Targets;
-use crate::engine::Load;
-use crate::plan::Kind;
 
 /// So many turns each. Which one begins alternates, too.
 const TURNS: usize = 12;
 const TURN: Duration = Duration::from_millis(300);
 const CLIENTS: usize = 32;
-/// Their connections are made, and the server's caches are warm.
-const SETTLED: Duration = Duration::from_millis(50);
 
 /// The medians of both over their turns. In those of the first is besides, for each thing that is compared, the median of
 /// what it was in a turn divided by what it was in the other one's turn beside it.
@@ -44,19 +39,16 @@ pub fn throughput([one, other]: [&mut Running<'_>; 2]) -> Result<[Values; 2]> {
 
 fn turn(running: &mut Running<'_>) -> Result<Values> {
     let processes = running.look();
-    let cpu = || processes.iter().map(Process::processor_time).sum::<Option<Duration>>();
-    let load = Load::start(&[(Kind::HelloBusy, CLIENTS)], Targets::everywhere(running.port))?;
-    std::thread::sleep(SETTLED);
-    let (since, answers_before, cpu_before) = (Instant::now(), load.answers(), cpu());
-    std::thread::sleep(TURN);
-    let (took, answers, cpu_after) = (since.elapsed(), load.answers() - answers_before, cpu());
-    let cpu = cpu_after.zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
-    let mut found = of_tally(&mut load.stop()?);
+    let mut cpu = Vec::new();
+    let (mut found, answers) = measure::served(running.port, CLIENTS, TURN, || {
+        cpu.push(processes.iter().map(Process::processor_time).sum::<Option<Duration>>());
+    })?;
     ensure!(answers > 0, "no answer in {TURN:?}");
-    found.extend(values([
-        ("per_second", Some(answers as f64 / took.as_secs_f64())),
-        ("cpu_us", cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / answers as f64)),
-    ]));
+    let took = match cpu[..] {
+        [Some(before), Some(after)] => Some(after.saturating_sub(before)),
+        _ => None,
+    };
+    found.insert("cpu_us".to_owned(), took.map(|took| took.as_secs_f64() * 1e6 / answers as f64));
     Ok(found)
 }
 
@@ -75,6 +67,7 @@ fn medians(turns: &[Values]) -> Values {
 
 #[cfg(test)]
 mod tests {
+    use super::super::measure::values;
     use super::*;
 
     #[test]
