@@ -94,7 +94,7 @@ static void check_standard_streams(void)
 
 /* What a worker's descriptors above the standard ones are. */
 typedef struct {
-    int channels, masters, events, listeners, others;
+    int channels, lines, masters, events, listeners, others;
 } descriptors;
 
 /* Which process a pidfd stands for; -1 if it is none. */
@@ -133,6 +133,8 @@ static void classify(int fd, descriptors *found)
         found->events++;
     } else if (socket_option(fd, SO_DOMAIN) == AF_UNIX && socket_option(fd, SO_TYPE) == SOCK_SEQPACKET) {
         found->channels++;
+    } else if (socket_option(fd, SO_DOMAIN) == AF_UNIX && socket_option(fd, SO_TYPE) == SOCK_DGRAM) {
+        found->lines++;
     } else if (socket_option(fd, SO_ACCEPTCONN) == 1) {
         found->listeners++;
     } else {
@@ -142,7 +144,7 @@ static void classify(int fd, descriptors *found)
 
 static descriptors list_descriptors(void)
 {
-    descriptors found = {0, 0, 0, 0, 0};
+    descriptors found = {0, 0, 0, 0, 0, 0};
     struct dirent *entry;
     DIR *folder = opendir("/proc/self/fd");
     CHECK(folder != NULL);
@@ -168,14 +170,16 @@ static bool has_predecessor(void)
     return false;
 }
 
-/* The library's own, and nothing else: the channel to the master; a pidfd of the master, where the kernel has such; four events, by which the
-   parts of the hand-over wake each other and the program's threads; the listener of the slot's worker before, if there was one. */
+/* The library's own, and nothing else: the channel to the master; the line from one of its threads to the other; a pidfd of the master, where
+   the kernel has such; five events, by which the parts of the hand-over wake each other and the program's threads; the listener of the slot's
+   worker before, if there was one. */
 static void check_descriptors(void)
 {
     descriptors found = list_descriptors();
     CHECK_INT(found.channels, ==, 1);
+    CHECK_INT(found.lines, ==, 1);
     CHECK_INT(found.masters, <=, 1);
-    CHECK_INT(found.events, ==, 4);
+    CHECK_INT(found.events, ==, 5);
     CHECK_INT(found.listeners, ==, has_predecessor() ? 1 : 0);
     CHECK_INT(found.others, ==, 0);
 }
@@ -203,8 +207,8 @@ static void tell_descriptors(const char *query, char *body, size_t size)
 {
     (void)query;
     descriptors found = list_descriptors();
-    snprintf(body, size, "channels %d, masters %d, events %d, listeners %d, others %d", found.channels, found.masters, found.events,
-             found.listeners, found.others);
+    snprintf(body, size, "channels %d, lines %d, masters %d, events %d, listeners %d, others %d", found.channels, found.lines, found.masters,
+             found.events, found.listeners, found.others);
 }
 
 int app_main(int argc, char **argv, const char *variant)
@@ -251,7 +255,7 @@ static void compare_descriptors(app *a)
 {
     char first[256];
     descriptors_of(a, 0, first, sizeof first);
-    CHECK_MATCH(first, "channels 1, masters 1, events ");
+    CHECK_MATCH(first, "channels 1, lines 1, masters 1, events ");
     CHECK_MATCH(first, "listeners 1, "); /* the program's: none of the others' */
     expect_descriptors(a, 1, first);
     expect_descriptors(a, 2, first);

@@ -1,15 +1,16 @@
 //! Processes below a worker: a program may fork its own, which accept on the worker's listeners or serve connections
 //! that it has accepted.
 //!
-//! A fork leaves the worker's guard thread behind. So a child gets a thread of its own as soon as it has something to do
-//! with a connection: it waits for the gate to close, and drains the child as the guard drains the worker. Which children
+//! A fork leaves the worker's helper behind. So a child gets a thread of its own as soon as it has something to do
+//! with a connection: it waits for the gate to close, and drains the child as the helper drains the worker. Which children
 //! are not done is noted in memory that all of them share.
 
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::drain::Guard;
+use super::Duties;
+use super::helper;
 use crate::sys::process::{self, Pid};
 use crate::sys::{raw, thread};
 
@@ -51,6 +52,7 @@ extern "C" fn begin() {
     OWNER.store(process::own_pid(), Ordering::Release);
     IS_ATTENDED.store(false, Ordering::Release);
     GENERATION.fetch_add(1, Ordering::AcqRel);
+    helper::is_child_now();
 }
 
 /// Whether this process is a child of the worker's.
@@ -97,9 +99,9 @@ pub(super) fn some_are_busy() -> bool {
 extern "C" fn watch(_: *mut libc::c_void) -> *mut libc::c_void {
     let mut closing = [libc::pollfd { fd: super::gate::closing_descriptor(), events: libc::POLLIN, revents: 0 }];
     while raw::ppoll(closing.as_mut_ptr(), 1, std::ptr::null_mut(), std::ptr::null()) < 1 {}
-    let mut guard = Guard::default();
-    guard.begin();
-    while let Some(time) = guard.look(false) {
+    let mut duties = Duties::new();
+    duties.begin();
+    while let Some(time) = duties.look(false) {
         std::thread::sleep(time.max(Duration::from_millis(1)));
     }
     leave();

@@ -2,7 +2,7 @@
 //!
 //! Two work on it. The program's own threads do, in the assisted calls: a write announces the end in an answer that is
 //! the last one due, and a loop, before it waits, lets go of what lies quiet in its set. There, nobody can be in the middle
-//! of closing a connection. The worker's guard thread looks after the rest (programs without epoll), and after the end.
+//! of closing a connection. The worker's helper looks after the rest (programs without epoll), and after the end.
 
 use std::net::SocketAddr;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
@@ -12,20 +12,20 @@ use std::time::Duration;
 use super::connection::{self, Look};
 use super::legacy::Legacies;
 use super::table::{self, Entry, Kind};
-use super::{children, gate, notice, owned, tell};
+use super::{children, gate, helper, notice, owned, tell};
 use crate::sys::{clock, epoll_sets, fd};
-use crate::wire::FromWorker;
+use crate::wire::{FromWorker, ListenerId};
 use crate::worker::{Standing, standing};
 
 /// What the library's own event carries in the program's epoll sets. No pointer and no descriptor looks like this.
 const MARK: u64 = 0xECE0_0C1D_5EA7_BE11;
-/// How often the guard looks.
+/// How often the helper looks.
 const PERIOD: Duration = Duration::from_millis(5);
 /// A loop that waits all the time does not look each time.
 const LEAST_BETWEEN_LOOKS: Duration = Duration::from_millis(1);
-/// How soon after the start of the drain the guard looks at connections that no epoll set is known to have.
+/// How soon after the start of the drain the helper looks at connections that no epoll set is known to have.
 const TIME_TO_REGISTER: Duration = Duration::from_millis(4);
-/// So many connections the guard lets go at each look. More threads that wake up at once would be in each other's way, and the
+/// So many connections the helper lets go at each look. More threads that wake up at once would be in each other's way, and the
 /// time between the end of the input and the closing is when a client's next request is missed.
 const MOST_AT_A_TIME: u32 = 32;
 /// So many a loop lets go before it deals with them: a request that comes meanwhile is served, but an idle client's next
@@ -37,7 +37,7 @@ const LONGEST_SUSPICION: Duration = Duration::from_secs(1);
 static UNDER_WAY: AtomicBool = AtomicBool::new(false);
 /// Wakes the program's loops.
 static WAKER: AtomicI32 = AtomicI32::new(-1);
-/// Wakes the guard.
+/// Wakes the helper.
 static NUDGE: AtomicI32 = AtomicI32::new(-1);
 /// Before this time, in nanoseconds, no loop looks again.
 static NOT_BEFORE: AtomicU64 = AtomicU64::new(0);
@@ -51,6 +51,7 @@ pub(crate) fn prepare(high: RawFd) {
         Some(moved.unwrap_or(event).into_raw_fd())
     };
     children::prepare();
+    helper::prepare(high);
     WAKER.store(event().unwrap_or(-1), Ordering::Release);
     NUDGE.store(event().unwrap_or(-1), Ordering::Release);
     gate::open(event().unwrap_or(-1), event().unwrap_or(-1));
@@ -67,7 +68,7 @@ pub(super) fn waker() -> RawFd {
     WAKER.load(Ordering::Acquire)
 }
 
-/// What the guard waits for beside its master.
+/// What the helper waits for beside its guard's word.
 pub(crate) fn nudge_descriptor() -> RawFd {
     NUDGE.load(Ordering::Acquire)
 }
@@ -77,18 +78,53 @@ pub(crate) fn nudge_descriptor_is_gone() {
     NUDGE.store(-1, Ordering::Release);
 }
 
-/// There is something for the guard to look at. Signal-safe.
+/// There is something for the helper to look at. Signal-safe.
 pub(super) fn nudge() {
-    // A child's guard looks often enough; the worker's is not concerned.
+    // A child's own thread looks often enough; the worker's is not concerned.
     if children::is_child() {
         return;
     }
     fd::notify(NUDGE.load(Ordering::Acquire));
+    helper::call();
 }
 
-/// The guard's part in the hand-over.
+/// From now on the loop that waits for this set can be called.
+pub(super) fn mark(set: RawFd) {
+    if children::is_child() {
+        return;
+    }
+    if let Some(bell) = helper::bell() {
+        // Told once each time that it rings (EPOLLET).
+        epoll_sets::add(set, bell, (libc::EPOLLIN | libc::EPOLLET) as u32, MARK);
+        helper::look_again();
+    }
+}
+
+/// Whether there is a loop of the program's that can be called: every listener is in a set that has the mark, and in no other.
+pub(super) fn loops_can_be_called() -> bool {
+    let Some(bell) = helper::bell() else { return false };
+    let mut listeners = table::each(Kind::Listener).peekable();
+    listeners.peek().is_some()
+        && listeners.all(|(_, entry)| {
+            let Some((_, ListenerId(inode))) = entry.listener() else { return false };
+            let (mut places, mut marked) = (0, 0);
+            epoll_sets::each_place_of(inode, |place| {
+                places += 1;
+                marked += u32::from(is_marked(place.set, bell));
+            });
+            places > 0 && places == marked
+        })
+}
+
+fn is_marked(set: RawFd, bell: RawFd) -> bool {
+    let mut is_marked = false;
+    epoll_sets::each_registration(set, |place| is_marked |= place.target == bell && place.data == MARK);
+    is_marked && table::entry_of(set, Kind::EpollSet).is_some()
+}
+
+/// The helper's part in the hand-over.
 #[derive(Debug, Default)]
-pub(crate) struct Guard {
+pub(crate) struct Duties {
     drains_since: Option<Duration>,
     has_told: bool,
     /// How long until closed listeners are looked for again.
@@ -96,9 +132,14 @@ pub(crate) struct Guard {
     legacies: Legacies,
 }
 
-impl Guard {
+impl Duties {
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// Whether they are not over when a look has nothing more to look at.
+    pub(crate) fn are_under_way(&self) -> bool {
+        self.drains_since.is_some()
     }
 
     /// The master wants this worker to drain.
@@ -107,6 +148,7 @@ impl Guard {
             return;
         }
         self.drains_since = Some(clock::monotonic());
+        helper::is_about_to_ring();
         UNDER_WAY.store(true, Ordering::SeqCst);
         gate::close();
         for (set, _) in table::each(Kind::EpollSet) {
@@ -280,12 +322,14 @@ pub(super) fn tell_ends_as_input(set: RawFd, events: &mut [libc::epoll_event]) {
     }
 }
 
-/// Takes the library's own event out of what a wait has brought; gives how many are left.
-pub(super) fn without_mark(events: &mut [libc::epoll_event]) -> usize {
-    let is_mark = |event: &libc::epoll_event| event.u64 == MARK;
-    let Some(mark) = events.iter().position(is_mark) else { return events.len() };
-    events.copy_within(mark + 1.., mark);
-    events.len() - 1
+/// Takes the library's own events out of what a wait has brought; gives how many are left.
+pub(super) fn without_marks(events: &mut [libc::epoll_event]) -> usize {
+    let mut left = events.len();
+    while let Some(mark) = events.get(..left).unwrap_or_default().iter().position(|event| event.u64 == MARK) {
+        events.copy_within(mark + 1..left, mark);
+        left -= 1;
+    }
+    left
 }
 
 #[cfg(test)]
@@ -295,16 +339,18 @@ mod tests {
     #[test]
     fn the_mark_never_reaches_the_program_contract_6_2() {
         let event = |u64| libc::epoll_event { events: 1, u64 };
-        for marked in 0..4usize {
+        // The bell's and the waker's may come together.
+        for (one, other) in (0..4usize).flat_map(|one| (0..4usize).map(move |other| (one, other))) {
             let mut events: Vec<libc::epoll_event> = (0..4).map(event).collect();
-            events[marked].u64 = MARK;
-            let left = without_mark(&mut events);
+            events[one].u64 = MARK;
+            events[other].u64 = MARK;
+            let left = without_marks(&mut events);
             let data: Vec<u64> = events[..left].iter().map(|event| event.u64).collect();
-            let expected: Vec<u64> = (0..4).filter(|number| *number != marked as u64).collect();
+            let expected: Vec<u64> = (0..4).filter(|number| ![one as u64, other as u64].contains(number)).collect();
             assert_eq!(data, expected);
         }
-        assert_eq!(without_mark(&mut [event(MARK)]), 0);
-        assert_eq!(without_mark(&mut [event(1), event(2)]), 2);
-        assert_eq!(without_mark(&mut []), 0);
+        assert_eq!(without_marks(&mut [event(MARK)]), 0);
+        assert_eq!(without_marks(&mut [event(1), event(2)]), 2);
+        assert_eq!(without_marks(&mut []), 0);
     }
 }

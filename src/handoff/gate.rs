@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::table::{self, Entry, Kind};
-use super::{children, connection, legacy, owned};
+use super::{children, connection, helper, legacy, owned};
 use crate::sys::fd;
 use crate::sys::signals::Blocked;
 use crate::sys::{KeepErrno, clock, dispositions, epoll_sets, errno, raw, set_errno, tcp};
@@ -107,6 +107,7 @@ pub(super) fn accept(
             // prepared for one that has been aborted meanwhile (accept(2)), and must not be caught here.
             return fail(libc::ECONNABORTED);
         }
+        helper::stay();
         let limit = *limit.get_or_insert_with(|| tcp::receive_timeout(socket).map(|time| clock::monotonic() + time));
         match wait(socket, limit, held_back.as_ref()) {
             Waited::LookAgain => {}

@@ -15,7 +15,7 @@ use crate::sys::fd::{self, FileIdentity};
 use crate::sys::{clock, epoll_sets, socket};
 use crate::wire;
 
-/// How often the guard looks meanwhile: a worker that has only just begun to listen may not wait for its listener yet.
+/// How often the helper looks meanwhile: a worker that has only just begun to listen may not wait for its listener yet.
 const PERIOD: Duration = Duration::from_millis(10);
 /// Most queues at a time.
 const MOST: usize = 16;
@@ -30,7 +30,7 @@ struct Legacy {
 
 static LEGACIES: [Legacy; MOST] = [const { Legacy { socket: AtomicI32::new(-1), beside: AtomicI32::new(0) } }; MOST];
 
-/// The guard's record of what it has taken over.
+/// The helper's record of what it has taken over.
 #[derive(Debug, Default)]
 pub(super) struct Legacies(Vec<Taken>);
 

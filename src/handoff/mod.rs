@@ -23,6 +23,7 @@ mod drain;
 mod edit;
 #[cfg(feature = "assist")]
 mod gate;
+pub(crate) mod helper;
 #[cfg(feature = "assist")]
 mod http1;
 #[cfg(feature = "assist")]
@@ -48,14 +49,17 @@ use crate::wire::FromWorker;
 use crate::worker::{Standing, standing};
 
 #[cfg(feature = "assist")]
-pub(crate) use drain::{Guard, nudge_descriptor, nudge_descriptor_is_gone, prepare};
+pub(crate) use drain::prepare;
+#[cfg(feature = "assist")]
+use drain::{Duties, loops_can_be_called, nudge_descriptor, nudge_descriptor_is_gone};
 #[cfg(feature = "assist")]
 pub(crate) use gate::beside;
-pub(crate) use listeners::{forget_inherited, inherit};
+use listeners::forget_inherited;
+pub(crate) use listeners::inherit;
 #[cfg(not(feature = "assist"))]
-pub(crate) use unassisted::{
-    Guard, closing, closing_descriptor, is_gate_closed, nudge_descriptor, nudge_descriptor_is_gone, prepare,
-};
+use unassisted::{Duties, loops_can_be_called, nudge_descriptor, nudge_descriptor_is_gone};
+#[cfg(not(feature = "assist"))]
+pub(crate) use unassisted::{closing, closing_descriptor, is_gate_closed, prepare};
 
 /// `off` in it turns the hand-over off (contract 6.6).
 const VARIABLE: &str = "ECEWO_CLUSTER_HANDOFF";

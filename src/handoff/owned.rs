@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::table::{self, Entry, Kind};
-use super::{children, drain, gate, is_handed_over, tell};
+use super::{children, drain, gate, helper, is_handed_over, tell};
 use crate::sys::fd::{self, FileIdentity};
 use crate::sys::process::own_pid;
 use crate::sys::{KeepErrno, epoll_sets, open_files, tcp};
@@ -34,6 +34,7 @@ pub(super) fn note(socket: RawFd) {
         entry.note_listener(address, ListenerId(identity.inode()));
     }
     fd::set_non_blocking(socket, true);
+    helper::look_again();
 }
 
 /// Notes a listener, and whether the program believes it to be non-blocking.

@@ -14,12 +14,12 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{notice, tell};
+use super::{helper, notice, tell};
 use crate::sys::fd::{self, FileIdentity};
 use crate::sys::{clock, epoll_sets, open_files, tcp};
 use crate::wire::{FromWorker, ListenerId};
 
-/// How often the guard looks.
+/// How often the helper looks.
 const PERIOD: Duration = Duration::from_millis(5);
 /// So long no connection may be fresh: one that an accept is just about to give is not seen at once.
 const SETTLED: Duration = Duration::from_millis(10);
@@ -44,6 +44,12 @@ pub(crate) fn prepare(high: RawFd) {
         let moved = fd::duplicate_from(event.as_raw_fd(), high).unwrap_or(event);
         CLOSING.store(moved.into_raw_fd(), Ordering::Release);
     }
+    helper::prepare(high);
+}
+
+/// The program's own waits are not known: the helper stays.
+pub(super) fn loops_can_be_called() -> bool {
+    false
 }
 
 pub(crate) fn nudge_descriptor() -> RawFd {
@@ -87,17 +93,22 @@ fn listeners<T>(look: impl FnOnce(&mut Vec<Listener>) -> T) -> T {
     look(&mut LISTENERS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// The guard's part in the hand-over.
+/// The helper's part in the hand-over.
 #[derive(Debug, Default)]
-pub(crate) struct Guard {
+pub(crate) struct Duties {
     drains_since: Option<Duration>,
     settled_since: Option<Duration>,
     is_over: bool,
 }
 
-impl Guard {
+impl Duties {
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// Whether they are not over when a look has nothing more to look at.
+    pub(crate) fn are_under_way(&self) -> bool {
+        self.drains_since.is_some()
     }
 
     /// The master wants this worker to drain.

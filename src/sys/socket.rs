@@ -12,18 +12,22 @@ const MAX_DESCRIPTORS: usize = 16;
 
 /// A connected pair, both ends close-on-exec and non-blocking. Non-blocking holds for an end wherever it is inherited.
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut ends: [RawFd; 2] = [-1; 2];
-    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // SAFETY: `ends` has room for the two descriptors.
-    check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) }.into())?;
-    let [a, b] = ends.map(owned);
-    Ok((fd::above_stdio(a?)?, fd::above_stdio(b?)?))
+    pair_of(libc::SOCK_SEQPACKET)
+}
+
+/// A connected pair of the kind that keeps messages apart, too, but is no channel: whoever looks for a worker's channel finds one.
+pub(crate) fn datagram_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    pair_of(libc::SOCK_DGRAM)
 }
 
 /// A connected pair of streams, both ends close-on-exec and non-blocking.
 pub(crate) fn stream_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    pair_of(libc::SOCK_STREAM)
+}
+
+fn pair_of(kind: libc::c_int) -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends: [RawFd; 2] = [-1; 2];
-    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: `ends` has room for the two descriptors.
     check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) }.into())?;
     let [a, b] = ends.map(owned);

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use super::identity::{self, Standing};
 use super::{EXIT_CONFIGURATION, guard};
+use crate::handoff::helper;
 use crate::sys::image::Birthplace;
 use crate::sys::process;
 use crate::wire::FromWorker;
@@ -53,7 +54,8 @@ extern "C" fn before_main(
             process::rename(&name_of(identity.id));
             process::wake_when_parent_ends();
             let _ = identity.send(FromWorker::Born);
-            if let Err(errno) = guard::start() {
+            let helped = || if identity.handoff { helper::start() } else { Ok(()) };
+            if let Err(errno) = guard::start().and_then(|()| helped()) {
                 // The master says so, with the remedy: it knows whether this ends the start or is tried again.
                 let _ = identity.send(FromWorker::Unguarded(errno));
                 process::exit_now(EXIT_CONFIGURATION);

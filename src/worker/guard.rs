@@ -2,14 +2,15 @@
 //! 4.1, 4.4).
 //!
 //! It is there from before `main` on, blocks every signal, and needs nothing of the program's threads: it works in a
-//! worker that hangs.
+//! worker that hangs. It has descriptors of its own, where the kernel gives it some: the program cannot close them, and its
+//! system calls are those of a process with one thread (see [`crate::handoff::helper`], to whom it hands on what is to be done
+//! among the program's descriptors).
 
-use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::identity::{Identity, Standing, standing};
-use crate::handoff;
-use crate::log;
+use crate::handoff::helper;
 use crate::sys::process::{self, Pid};
 use crate::sys::signals::Signal;
 use crate::sys::{pidfd, socket, thread};
@@ -26,10 +27,21 @@ pub(super) fn start() -> Result<(), i32> {
 
 extern "C" fn watch(_: *mut libc::c_void) -> *mut libc::c_void {
     if let Standing::Worker(identity) = standing() {
+        if identity.handoff {
+            helper::guard_is_apart(has_own_descriptors(identity));
+        } else {
+            has_own_descriptors(identity);
+        }
         Watch::new(identity).run();
         stop_self(identity.shutdown_timeout);
     }
     std::ptr::null_mut()
+}
+
+/// Leaves the program's descriptors to it. False where the kernel cannot do that (before Linux 5.9) or may not.
+fn has_own_descriptors(identity: &Identity) -> bool {
+    let [line, bell] = helper::descriptors_of_guard();
+    thread::keep_descriptors([identity.channel(), identity.master(), line, bell])
 }
 
 /// What is left to be watched.
@@ -37,16 +49,12 @@ struct Watch {
     identity: &'static Identity,
     channel: Option<RawFd>,
     master: Option<RawFd>,
-    handoff: handoff::Guard,
-    /// How long until the hand-over is to be looked at again.
-    look_again: Option<Duration>,
 }
 
 impl Watch {
     fn new(identity: &'static Identity) -> Self {
         let master = Some(identity.master()).filter(|fd| *fd >= 0);
-        let handoff = handoff::Guard::new();
-        Self { identity, channel: Some(identity.channel()), master, handoff, look_again: None }
+        Self { identity, channel: Some(identity.channel()), master }
     }
 
     /// Returns when the master is gone, or has nothing to do with this worker any more.
@@ -56,23 +64,14 @@ impl Watch {
             if blind && process::parent_pid() != self.identity.master_pid {
                 return;
             }
-            let timeout = match self.look_again {
-                Some(time) => i32::try_from(time.as_millis()).unwrap_or(FALLBACK_PERIOD_MS).max(1),
-                None if blind => FALLBACK_PERIOD_MS,
-                None => -1,
-            };
-            let watched = [self.channel.unwrap_or(-1), self.master.unwrap_or(-1), handoff::nudge_descriptor()];
-            let [channel, master, nudge] = socket::poll(watched, timeout);
+            let timeout = if blind { FALLBACK_PERIOD_MS } else { -1 };
+            let [channel, master] = socket::poll([self.channel.unwrap_or(-1), self.master.unwrap_or(-1)], timeout);
             if master != 0 && self.master_says() == Verdict::MasterGone {
                 return;
             }
             if channel != 0 && self.channel_says() == Verdict::MasterGone {
                 return;
             }
-            if nudge & libc::POLLNVAL != 0 {
-                handoff::nudge_descriptor_is_gone();
-            }
-            self.look_again = self.handoff.look(nudge & libc::POLLIN != 0);
         }
     }
 
@@ -111,7 +110,7 @@ impl Watch {
         let mut buffer = [0; MAX_LENGTH];
         match socket::receive(self.identity.channel(), &mut buffer) {
             socket::Received::Message { length, mut descriptors, .. } => {
-                self.obey(FromMaster::decode(buffer.get(..length).unwrap_or_default()), descriptors.pop());
+                self.obey(buffer.get(..length).unwrap_or_default(), descriptors.pop());
                 Verdict::GoOn
             }
             socket::Received::Nothing => Verdict::GoOn,
@@ -119,23 +118,13 @@ impl Watch {
         }
     }
 
-    fn obey(&mut self, message: Decoded<FromMaster>, descriptor: Option<OwnedFd>) {
-        match message {
-            Decoded::Message(FromMaster::Signal(number)) => {
-                if let Some(signal) = Signal::new(number.into()) {
-                    process::signal_self(signal.number());
-                }
+    fn obey(&self, message: &[u8], descriptor: Option<OwnedFd>) {
+        if let Decoded::Message(FromMaster::Signal(number)) = FromMaster::decode(message) {
+            if let Some(signal) = Signal::new(number.into()) {
+                process::signal_self(signal.number());
             }
-            Decoded::Message(FromMaster::Drain) => self.handoff.begin(),
-            Decoded::Message(FromMaster::Forget) => handoff::forget_inherited(),
-            Decoded::Message(FromMaster::Inherit(address)) => {
-                if let Some(socket) = descriptor {
-                    self.handoff.inherit(address, socket);
-                }
-            }
-            // A second welcome, or what only a newer master says, changes nothing.
-            Decoded::Message(FromMaster::Welcome(_) | FromMaster::Adopt(_)) | Decoded::Unknown => {}
-            Decoded::Malformed => log::warning!("a message from the master made no sense and was passed over"),
+        } else if self.identity.handoff {
+            helper::forward(message, descriptor.as_ref().map(AsRawFd::as_raw_fd));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::os::raw::c_int;
 use std::time::Duration;
 
 use crate::handoff::table::{self, Kind};
-use crate::handoff::{drain, gate, is_handed_over, owned};
+use crate::handoff::{drain, gate, helper, is_handed_over, owned};
 use crate::sys::signals::Blocked;
 use crate::sys::{KeepErrno, clock, raw};
 
@@ -39,22 +39,23 @@ pub unsafe extern "C" fn epoll_pwait(
     if !is_handed_over() {
         return wait(timeout_ms, mask);
     }
-    note_set(set);
-    if timeout_ms <= 0 && !drain::is_under_way() {
+    let held_back = note_set(set);
+    if timeout_ms <= 0 && helper::is_quiet() && held_back.is_none() {
         // What most loops do most of the time: nothing has to be remembered for the time after the wait.
         let result = wait(timeout_ms, mask);
-        if result < 0 || !drain::is_under_way() {
+        if result < 0 || helper::is_quiet() {
             return result;
         }
         // SAFETY: the kernel has filled so many.
         let kept = unsafe { as_the_program_sees(set, events, result) };
         if kept > 0 || timeout_ms == 0 {
+            come_if_called();
             return kept;
         }
     }
     let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
     // SAFETY: the caller's promise: room for so many events.
-    unsafe { wait_with(set, events, timeout, mask, |time, mask| wait(milliseconds(time), mask)) }
+    unsafe { wait_with(set, events, timeout, mask, held_back, |time, mask| wait(milliseconds(time), mask)) }
 }
 
 /// epoll_pwait2(2).
@@ -72,13 +73,13 @@ pub unsafe extern "C" fn epoll_pwait2(
     if !is_handed_over() {
         return raw::epoll_pwait2(set, events, room, timeout, mask);
     }
-    note_set(set);
+    let held_back = note_set(set);
     let wait = |time: Option<Duration>, mask| {
         let time = time.map(clock::timespec);
         raw::epoll_pwait2(set, events, room, pointer_to(time.as_ref()), mask)
     };
     // SAFETY: the caller's promise: NULL or a valid time, and room for so many events.
-    unsafe { wait_with(set, events, duration_of(timeout), mask, wait) }
+    unsafe { wait_with(set, events, duration_of(timeout), mask, held_back, wait) }
 }
 
 /// # Safety
@@ -88,12 +89,16 @@ unsafe fn wait_with(
     events: *mut libc::epoll_event,
     timeout: Option<Duration>,
     mask: *const libc::sigset_t,
+    mut held_back: Option<Blocked>,
     wait: impl Fn(Option<Duration>, *const libc::sigset_t) -> c_int,
 ) -> c_int {
     let is_timed = timeout.is_some_and(|time| !time.is_zero());
     let started = if is_timed { clock::coarse() } else { Duration::ZERO };
-    let mut held_back = None;
     loop {
+        if helper::is_called() {
+            held_back = held_back.or_else(hold_signals_back);
+            helper::come();
+        }
         let left = match timeout {
             Some(time) if is_timed => Some(time.saturating_sub(clock::coarse().saturating_sub(started))),
             other => other,
@@ -108,20 +113,23 @@ unsafe fn wait_with(
         let is_shortened = look_again.is_some_and(|time| left.is_none_or(|left| time < left));
         let mask = mask_of_wait(mask, held_back.as_ref());
         let result = wait(if is_shortened { look_again } else { left }, mask);
-        if result < 0 || !drain::is_under_way() {
+        if result < 0 || helper::is_quiet() {
             return result;
         }
         // SAFETY: the kernel has filled so many.
         let kept = unsafe { as_the_program_sees(set, events, result) };
-        if kept > 0 {
+        let is_over = (result == 0 && !is_shortened) || left.is_some_and(|left| left.is_zero());
+        if kept > 0 || is_over {
+            come_if_called();
             return kept;
         }
-        if result == 0 && !is_shortened {
-            return 0;
-        }
-        if left.is_some_and(|left| left.is_zero()) {
-            return 0;
-        }
+    }
+}
+
+/// After a wait: the program goes on to something else.
+fn come_if_called() {
+    if helper::is_called() {
+        helper::come();
     }
 }
 
@@ -140,7 +148,7 @@ fn mask_of_wait(wanted: *const libc::sigset_t, held_back: Option<&Blocked>) -> *
     }
 }
 
-/// Takes the library's own event out of `count`, and gives how many are left; what the library has done to connections
+/// Takes the library's own events out of `count`, and gives how many are left; what the library has done to connections
 /// looks as their clients' doing would.
 ///
 /// # Safety
@@ -149,20 +157,29 @@ unsafe fn as_the_program_sees(set: c_int, events: *mut libc::epoll_event, count:
     let Some(filled) = usize::try_from(count).ok().filter(|_| !events.is_null()) else { return count };
     // SAFETY: the caller's promise.
     let events = unsafe { std::slice::from_raw_parts_mut(events, filled) };
-    let kept = drain::without_mark(events);
-    drain::tell_ends_as_input(set, events.get_mut(..kept).unwrap_or_default());
+    let kept = drain::without_marks(events);
+    if drain::is_under_way() {
+        drain::tell_ends_as_input(set, events.get_mut(..kept).unwrap_or_default());
+    }
     c_int::try_from(kept).unwrap_or(count)
 }
 
-/// In a drain, the library's own event goes to the sets that the program waits for through these functions.
-fn note_set(set: c_int) {
+/// The library's own events go to the sets that the program waits for through these functions. Gives the signals that are to be
+/// held back until the wait, if there was something to do.
+#[inline]
+fn note_set(set: c_int) -> Option<Blocked> {
     let is_known = table::entry(set).is_some_and(|entry| entry.kind() == Kind::EpollSet);
-    if !is_known {
-        let _errno = KeepErrno::new();
-        if let Some(entry) = table::make_entry(set) {
-            entry.set_kind(Kind::EpollSet);
-        }
-    }
+    if is_known { None } else { note_new_set(set) }
+}
+
+#[cold]
+fn note_new_set(set: c_int) -> Option<Blocked> {
+    let _errno = KeepErrno::new();
+    let held_back = hold_signals_back();
+    let entry = table::make_entry(set)?;
+    entry.set_kind(Kind::EpollSet);
+    drain::mark(set);
+    held_back
 }
 
 /// poll(2).
@@ -301,6 +318,7 @@ unsafe fn select_with(
             // SAFETY: the caller's promise: the set has room for `count` numbers.
             let is_in = unsafe { *word } & bit != 0;
             if let Some(entry) = table::entry_of(fd, Kind::Listener).filter(|_| is_in) {
+                helper::stay();
                 owned::waits_in_a_loop(entry);
                 if is_closed && owned::surely(fd).is_some() {
                     // SAFETY: as above.
@@ -315,6 +333,7 @@ unsafe fn select_with(
 
 fn each_listener(descriptors: impl Iterator<Item = c_int>) {
     for entry in descriptors.filter_map(|fd| table::entry_of(fd, Kind::Listener)) {
+        helper::stay();
         owned::waits_in_a_loop(entry);
     }
 }
