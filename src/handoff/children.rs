@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::Duties;
-use super::helper;
+use super::state;
 use crate::sys::process::{self, Pid};
 use crate::sys::{raw, thread};
 
@@ -21,8 +21,6 @@ const MOST: usize = 1024;
 struct Busy([AtomicI32; MOST]);
 
 static BUSY: AtomicPtr<Busy> = AtomicPtr::new(std::ptr::null_mut());
-/// Whether this process is a child of the worker's.
-static IS_CHILD: AtomicBool = AtomicBool::new(false);
 /// Whether this child has a thread that waits for the gate.
 static IS_ATTENDED: AtomicBool = AtomicBool::new(false);
 /// One more with each fork on the way from the worker to this process.
@@ -48,17 +46,18 @@ pub(super) fn prepare() {
 
 /// Runs in a child right after the fork.
 extern "C" fn begin() {
-    IS_CHILD.store(true, Ordering::Release);
+    // Its epoll sets may be its parent's, in which the bell rings.
+    state::set(state::CHILD | state::RUNG);
+    state::clear(state::CALLED);
     OWNER.store(process::own_pid(), Ordering::Release);
     IS_ATTENDED.store(false, Ordering::Release);
     GENERATION.fetch_add(1, Ordering::AcqRel);
-    helper::is_child_now();
 }
 
 /// Whether this process is a child of the worker's.
 #[inline]
 pub(super) fn is_child() -> bool {
-    IS_CHILD.load(Ordering::Acquire)
+    state::is_any(state::CHILD)
 }
 
 /// Whether this is a child that has borrowed its parent's memory (vfork): what it does to its own descriptors must not be noted.

@@ -35,31 +35,33 @@ const FRESH: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_millis(2);
 
 /// What is known of a connection. All zeros: nothing has been said.
+#[repr(C)]
 pub(crate) struct Connection {
     /// Whether somebody is at the exchange: a thread, or what a signal handler has interrupted. Never waited for long.
     busy: AtomicBool,
+    /// Bytes that the program has read.
+    received: AtomicU64,
+    /// Bytes that it has written.
+    sent: AtomicU64,
     /// Written by `begin`, before anybody can find the connection.
     exchange: UnsafeCell<MaybeUninit<Said>>,
     flags: AtomicU32,
     /// The epoll set that it is registered in, plus one; 0 while that is not known. How it is registered there.
     home: AtomicI32,
     home_events: AtomicU32,
+    /// A part of an edit that the kernel has not taken yet, see `edit`.
+    pub(super) pending: AtomicU32,
     home_data: AtomicU64,
-    /// Bytes that the program has read.
-    received: AtomicU64,
-    /// Bytes that it has written.
-    sent: AtomicU64,
     /// In a drain: how much had been said when something was said last, and when that was, in nanoseconds.
     seen: AtomicU64,
     seen_at: AtomicU64,
-    /// A part of an edit that the kernel has not taken yet, see `edit`.
-    pub(super) pending: AtomicU32,
 }
 
 // SAFETY: the exchange is reached only by whoever has set `busy`.
 unsafe impl Sync for Connection {}
 
 /// What has been said.
+#[repr(C)]
 struct Said {
     http: Exchange,
     /// Something was said that the library has not seen.
@@ -102,7 +104,7 @@ impl Connection {
     }
 
     /// The kernel has taken this from the program.
-    #[inline]
+    #[inline(never)]
     pub(super) fn sent(&self, bytes: &[u8]) {
         self.with(|said| said.http.answers.take(bytes, &said.http.requests));
         add(&self.sent, bytes.len());
@@ -258,7 +260,7 @@ impl Connection {
         self.with_place(|place| act(unsafe { place.assume_init_mut() }))
     }
 
-    #[inline]
+    #[inline(always)]
     fn with_place<R>(&self, act: impl FnOnce(&mut MaybeUninit<Said>) -> R) -> Option<R> {
         if self.busy.swap(true, Ordering::Acquire) && !self.wait_for_place() {
             return None;
@@ -400,6 +402,19 @@ mod tests {
         let connection = Box::new(unsafe { MaybeUninit::<Connection>::zeroed().assume_init() });
         connection.begin();
         connection
+    }
+
+    #[test]
+    fn a_request_touches_two_cache_lines_of_its_entry() {
+        let entry = table::make_entry(400_000).unwrap();
+        entry.connection.begin();
+        let line_of = |address: usize| (address - std::ptr::from_ref(entry).addr()) / 64;
+        let connection = &entry.connection;
+        let places = connection.with(|said| said.http.places_of_shortcuts()).unwrap();
+        assert_eq!(places.map(line_of), [0, 0, 0, 2, 2, 2]);
+        let others = [&raw const connection.busy as usize, &raw const connection.sent as usize];
+        assert_eq!(others.map(line_of), [0, 0]);
+        assert_eq!(size_of::<Entry>(), 5 * 64);
     }
 
     #[test]

@@ -6,13 +6,13 @@
 
 use std::net::SocketAddr;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::connection::{self, Look};
 use super::legacy::Legacies;
 use super::table::{self, Entry, Kind};
-use super::{children, gate, helper, notice, owned, tell};
+use super::{children, gate, helper, notice, owned, state, tell};
 use crate::sys::{clock, epoll_sets, fd};
 use crate::wire::{FromWorker, ListenerId};
 use crate::worker::{Standing, standing};
@@ -34,7 +34,6 @@ const MOST_OF_A_LOOP: u32 = 64;
 /// The longest between two looks for closed listeners.
 const LONGEST_SUSPICION: Duration = Duration::from_secs(1);
 
-static UNDER_WAY: AtomicBool = AtomicBool::new(false);
 /// Wakes the program's loops.
 static WAKER: AtomicI32 = AtomicI32::new(-1);
 /// Wakes the helper.
@@ -50,6 +49,7 @@ pub(crate) fn prepare(high: RawFd) {
         let moved = fd::duplicate_from(std::os::fd::AsRawFd::as_raw_fd(&event), high);
         Some(moved.unwrap_or(event).into_raw_fd())
     };
+    state::set(state::HANDED_OVER);
     children::prepare();
     helper::prepare(high);
     WAKER.store(event().unwrap_or(-1), Ordering::Release);
@@ -60,7 +60,7 @@ pub(crate) fn prepare(high: RawFd) {
 /// Whether this worker is draining.
 #[inline]
 pub(super) fn is_under_way() -> bool {
-    UNDER_WAY.load(Ordering::Acquire)
+    state::is_any(state::DRAINING)
 }
 
 /// Wakes the program's loops in a drain, and threads that wait in an accept.
@@ -148,8 +148,7 @@ impl Duties {
             return;
         }
         self.drains_since = Some(clock::monotonic());
-        helper::is_about_to_ring();
-        UNDER_WAY.store(true, Ordering::SeqCst);
+        state::set(state::DRAINING);
         gate::close();
         for (set, _) in table::each(Kind::EpollSet) {
             find_homes(set);

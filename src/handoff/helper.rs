@@ -14,10 +14,10 @@
 
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
-use super::{Duties, forget_inherited, loops_can_be_called, nudge_descriptor, nudge_descriptor_is_gone};
+use super::{Duties, forget_inherited, loops_can_be_called, nudge_descriptor, nudge_descriptor_is_gone, state};
 use crate::log;
 #[cfg(feature = "assist")]
 use crate::sys::KeepErrno;
@@ -40,13 +40,6 @@ static BELL: AtomicI32 = AtomicI32::new(-1);
 static IS_PRESENT: AtomicBool = AtomicBool::new(false);
 /// Whether it is not to go any more.
 static STAYS: AtomicBool = AtomicBool::new(false);
-/// What a loop of the program's has to look at when it waits: [`CALLED`], [`RUNG`].
-static ATTENTION: AtomicU32 = AtomicU32::new(0);
-/// In it: the helper is wanted, and was not there.
-const CALLED: u32 = 1;
-/// In it: the bell has rung, or may ring in this process. Stays: a loop may come to hear it much later.
-const RUNG: u32 = 2;
-
 /// By what the library's own numbers are recognized: the program may have closed them and opened something else.
 struct Files {
     inbox: FileIdentity,
@@ -118,7 +111,7 @@ pub(crate) fn forward(message: &[u8], descriptor: Option<RawFd>) {
 /// The helper is wanted: if it has gone, a loop of the program's starts it. Signal-safe.
 pub(super) fn call() {
     if !IS_PRESENT.load(Ordering::SeqCst) {
-        ATTENTION.fetch_or(CALLED | RUNG, Ordering::SeqCst);
+        state::set(state::CALLED | state::RUNG);
         if let Some(bell) = bell() {
             fd::notify(bell);
         }
@@ -140,20 +133,14 @@ pub(super) fn stay() {
 #[cfg(feature = "assist")]
 #[inline]
 pub(super) fn is_quiet() -> bool {
-    ATTENTION.load(Ordering::Acquire) == 0
-}
-
-/// Loops look through what their waits bring from now on.
-#[cfg(feature = "assist")]
-pub(super) fn is_about_to_ring() {
-    ATTENTION.fetch_or(RUNG, Ordering::SeqCst);
+    !state::is_any(state::DRAINING | state::CALLED | state::RUNG)
 }
 
 /// Whether the helper was called, and is to be started by a loop of the program's.
 #[cfg(feature = "assist")]
 #[inline]
 pub(super) fn is_called() -> bool {
-    ATTENTION.load(Ordering::Acquire) & CALLED != 0 && !IS_PRESENT.load(Ordering::Acquire)
+    state::is_any(state::CALLED) && !IS_PRESENT.load(Ordering::Acquire)
 }
 
 /// Starts the helper, unless somebody else does.
@@ -168,12 +155,6 @@ pub(super) fn come() {
         // The next wait tries again.
         IS_PRESENT.store(false, Ordering::SeqCst);
     }
-}
-
-/// In a child of the worker's, right after the fork: its sets may be its parent's.
-#[cfg(feature = "assist")]
-pub(super) fn is_child_now() {
-    ATTENTION.store(RUNG, Ordering::Release);
 }
 
 /// The bell, if its number still means it. Signal-safe.
@@ -276,7 +257,7 @@ impl Helper {
 
 /// The call was heard. What it was about is looked for only after this.
 fn has_come() {
-    ATTENTION.fetch_and(!CALLED, Ordering::SeqCst);
+    state::clear(state::CALLED);
     if let Some(bell) = bell() {
         fd::acknowledge(bell);
     }

@@ -158,6 +158,11 @@ impl Inherited {
     }
 }
 
+/// Whether there is something that the program has not asked for yet.
+pub(crate) fn has_inherited() -> bool {
+    INHERITED.get().into_iter().flatten().any(|one| one.copy.load(Ordering::Acquire) >= 0)
+}
+
 /// What the program has not asked for by now, it will not: nobody is to queue there.
 pub(crate) fn forget_inherited() {
     INHERITED.get().into_iter().flatten().for_each(Inherited::give_up);

@@ -33,6 +33,7 @@ pub(crate) mod notice;
 #[cfg(feature = "assist")]
 mod owned;
 mod port_set;
+mod state;
 #[cfg(feature = "assist")]
 mod table;
 #[cfg(not(feature = "assist"))]
@@ -55,7 +56,7 @@ use drain::{Duties, loops_can_be_called, nudge_descriptor, nudge_descriptor_is_g
 #[cfg(feature = "assist")]
 pub(crate) use gate::beside;
 use listeners::forget_inherited;
-pub(crate) use listeners::inherit;
+pub(crate) use listeners::{has_inherited, inherit};
 #[cfg(not(feature = "assist"))]
 use unassisted::{Duties, loops_can_be_called, nudge_descriptor, nudge_descriptor_is_gone};
 #[cfg(not(feature = "assist"))]
@@ -79,10 +80,7 @@ pub(crate) fn out_of_the_way() -> RawFd {
 /// Whether this process is a worker whose listeners are handed over. Signal-safe.
 #[inline]
 fn is_handed_over() -> bool {
-    match standing() {
-        Standing::Worker(identity) => identity.handoff,
-        Standing::Stray | Standing::Stranger => false,
-    }
+    state::is_any(state::HANDED_OVER)
 }
 
 /// The port that this process is a worker for, if it is one. Signal-safe.

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{helper, notice, tell};
+use super::{helper, notice, state, tell};
 use crate::sys::fd::{self, FileIdentity};
 use crate::sys::{clock, epoll_sets, open_files, tcp};
 use crate::wire::{FromWorker, ListenerId};
@@ -40,6 +40,7 @@ static CLOSING: AtomicI32 = AtomicI32::new(-1);
 /// Before `main`. `high`: the lowest number for descriptors of the library's own.
 pub(crate) fn prepare(high: RawFd) {
     use std::os::fd::IntoRawFd;
+    state::set(state::HANDED_OVER);
     if let Ok(event) = fd::eventfd() {
         let moved = fd::duplicate_from(event.as_raw_fd(), high).unwrap_or(event);
         CLOSING.store(moved.into_raw_fd(), Ordering::Release);

@@ -78,6 +78,14 @@ pub(crate) fn epoll_pwait(
     call!(SYS_epoll_pwait, set, events, room, timeout_ms, mask, MASK_SIZE) as c_int
 }
 
+/// epoll_wait(2), where the kernel has it as a system call of its own.
+pub(crate) fn epoll_wait(set: RawFd, events: *mut libc::epoll_event, room: c_int, timeout_ms: c_int) -> c_int {
+    #[cfg(target_arch = "x86_64")]
+    return call!(SYS_epoll_wait, set, events, room, timeout_ms) as c_int;
+    #[cfg(not(target_arch = "x86_64"))]
+    epoll_pwait(set, events, room, timeout_ms, std::ptr::null())
+}
+
 /// epoll_pwait2(2).
 pub(crate) fn epoll_pwait2(
     set: RawFd,

@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::identity::{Identity, Standing, standing};
-use crate::handoff::helper;
+use crate::handoff::{has_inherited, helper};
 use crate::sys::process::{self, Pid};
 use crate::sys::signals::Signal;
 use crate::sys::{pidfd, socket, thread};
@@ -119,12 +119,19 @@ impl Watch {
     }
 
     fn obey(&self, message: &[u8], descriptor: Option<OwnedFd>) {
-        if let Decoded::Message(FromMaster::Signal(number)) = FromMaster::decode(message) {
-            if let Some(signal) = Signal::new(number.into()) {
-                process::signal_self(signal.number());
+        match FromMaster::decode(message) {
+            Decoded::Message(FromMaster::Signal(number)) => {
+                if let Some(signal) = Signal::new(number.into()) {
+                    process::signal_self(signal.number());
+                }
             }
-        } else if self.identity.handoff {
-            helper::forward(message, descriptor.as_ref().map(AsRawFd::as_raw_fd));
+            // Most programs have adopted everything by now, and nobody has to be called.
+            Decoded::Message(FromMaster::Forget) if !has_inherited() => {}
+            Decoded::Message(_) | Decoded::Unknown | Decoded::Malformed => {
+                if self.identity.handoff {
+                    helper::forward(message, descriptor.as_ref().map(AsRawFd::as_raw_fd));
+                }
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::os::raw::{c_int, c_long, c_ulong, c_void};
 
 use crate::handoff::table::{self, Kind};
-use crate::handoff::{children, connection, drain, gate, is_handed_over, is_worker, listeners, owned};
+use crate::handoff::{children, connection, drain, gate, is_handed_over, is_worker, listeners, owned, state};
 use crate::sys::epoll_sets::{self, Registration};
 use crate::sys::{KeepErrno, errno, fd, raw, set_errno, tcp};
 
@@ -201,6 +201,10 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
 /// As for epoll_ctl(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn epoll_ctl(set: c_int, operation: c_int, fd: c_int, event: *mut libc::epoll_event) -> c_int {
+    if !state::is_any(state::DRAINING | state::CHILD) && table::entry_of(fd, Kind::Listener).is_none() {
+        // What loops do all the time.
+        return raw::epoll_ctl(set, operation, fd, event);
+    }
     // Behind a closed gate also by a number that it was duplicated to.
     if owned::surely(fd).is_none() && !(gate::is_closed() && owned::find(fd).is_some()) {
         let result = raw::epoll_ctl(set, operation, fd, event);

@@ -89,11 +89,12 @@ pub unsafe extern "C" fn recvmsg(socket: c_int, message: *mut libc::msghdr, flag
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, size: usize) -> isize {
     let Some(connection) = connection::of(fd) else { return raw::write(fd, buffer, size) };
-    let parts = [libc::iovec { iov_base: buffer.cast_mut(), iov_len: size }];
     if drain::is_under_way() {
+        let parts = [libc::iovec { iov_base: buffer.cast_mut(), iov_len: size }];
         return write_in_drain(fd, &parts, |parts| raw::writev(fd, parts.as_ptr(), parts.len() as c_int));
     }
-    after_write(connection, raw::write(fd, buffer, size), &parts)
+    // SAFETY: the kernel has read as much from the buffer as the result says.
+    unsafe { after_write_of_one(connection, raw::write(fd, buffer, size), buffer, size) }
 }
 
 /// writev(2).
@@ -288,7 +289,21 @@ fn at_end(connection: &Connection, fd: c_int) -> isize {
     0
 }
 
+/// As [`after_write`], for the most frequent case.
+///
+/// # Safety
+/// The buffer must be readable for `result` bytes.
 #[inline]
+unsafe fn after_write_of_one(connection: &Connection, result: isize, buffer: *const c_void, size: usize) -> isize {
+    let Some(count) = usize::try_from(result).ok().filter(|count| *count > 0) else { return result };
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { std::slice::from_raw_parts(buffer.cast(), count) };
+    if count < size || drain::is_under_way() || !connection.sent_whole(bytes, count) {
+        connection.sent(bytes);
+    }
+    result
+}
+
 fn after_write(connection: &Connection, result: isize, parts: &[libc::iovec]) -> isize {
     let Ok(count) = usize::try_from(result) else { return result };
     if let [first, rest @ ..] = parts {

@@ -19,8 +19,13 @@ pub unsafe extern "C" fn epoll_wait(
     room: c_int,
     timeout_ms: c_int,
 ) -> c_int {
+    // The kernel has less to do without a mask; the library may need one in a drain.
+    let wait = |timeout_ms, mask: *const libc::sigset_t| match mask.is_null() {
+        true => raw::epoll_wait(set, events, room, timeout_ms),
+        false => raw::epoll_pwait(set, events, room, timeout_ms, mask),
+    };
     // SAFETY: the caller's promise.
-    unsafe { epoll_pwait(set, events, room, timeout_ms, std::ptr::null()) }
+    unsafe { wait_for(set, events, timeout_ms, std::ptr::null(), wait) }
 }
 
 /// epoll_pwait(2).
@@ -35,7 +40,21 @@ pub unsafe extern "C" fn epoll_pwait(
     timeout_ms: c_int,
     mask: *const libc::sigset_t,
 ) -> c_int {
-    let wait = |timeout_ms: c_int, mask| raw::epoll_pwait(set, events, room, timeout_ms, mask);
+    let wait = |timeout_ms, mask| raw::epoll_pwait(set, events, room, timeout_ms, mask);
+    // SAFETY: the caller's promise.
+    unsafe { wait_for(set, events, timeout_ms, mask, wait) }
+}
+
+/// # Safety
+/// `events` must have room for as many as `wait` may give.
+#[inline]
+unsafe fn wait_for(
+    set: c_int,
+    events: *mut libc::epoll_event,
+    timeout_ms: c_int,
+    mask: *const libc::sigset_t,
+    wait: impl Fn(c_int, *const libc::sigset_t) -> c_int,
+) -> c_int {
     if !is_handed_over() {
         return wait(timeout_ms, mask);
     }
@@ -83,7 +102,7 @@ pub unsafe extern "C" fn epoll_pwait2(
 }
 
 /// # Safety
-/// `events` must have room for as many as `wait` may give.
+/// As for [`wait_for`].
 unsafe fn wait_with(
     set: c_int,
     events: *mut libc::epoll_event,

@@ -35,19 +35,19 @@ pub(super) enum Body {
     Opaque,
 }
 
-/// Where the bytes so far end.
+/// Where the bytes so far end. What the shortcut looks at comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub(super) struct Side {
-    /// In a body or chunk: what is still to come. In a head: its `Content-Length`.
-    body_bytes: u64,
     /// Messages that have ended.
     whole: u32,
+    next: Next,
+    facts: Facts,
+    kept: Kept,
     /// Of this head (or line before a chunk, or trailers) so far.
     head_bytes: u32,
-    facts: Facts,
-    next: Next,
-    kept: Kept,
+    /// In a body or chunk: what is still to come. In a head: its `Content-Length`.
+    body_bytes: u64,
 }
 
 /// What comes next.
@@ -81,6 +81,12 @@ impl Side {
             next: Next::Line(Place::First),
             kept: Kept::EMPTY,
         }
+    }
+
+    /// Of the count of messages, and of the last that says whether this is a boundary.
+    #[cfg(test)]
+    pub(super) fn places_of_shortcuts(&self) -> [usize; 2] {
+        [std::ptr::from_ref(&self.whole).addr(), std::ptr::from_ref(&self.kept).addr()]
     }
 
     /// As after so many messages.
