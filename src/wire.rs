@@ -41,7 +41,7 @@ pub(crate) enum FromWorker {
     Drained,
     /// Binding a TCP socket to this address failed with this errno.
     BindFailed(SocketAddr, i32),
-    /// It cannot be a worker, for the thread that watches its master could not be started; the errno. It ends now.
+    /// It cannot be a worker, for its guard or its helper could not be started; the errno. It ends now.
     Unguarded(i32),
 }
 

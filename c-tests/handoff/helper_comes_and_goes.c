@@ -9,10 +9,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -43,15 +45,42 @@ static void *accept_for_ever(void *argument)
     return NULL;
 }
 
-/* What a request changes. */
+static void answer(int fd);
+
+/* The loop is left for good. */
+static void go_on_otherwise(bool by_poll)
+{
+    for (;;) {
+        struct pollfd entry = {.fd = listener, .events = POLLIN};
+        if (by_poll)
+            poll(&entry, 1, -1);
+        int fd = accept(listener, NULL, NULL);
+        if (fd >= 0)
+            answer(fd);
+    }
+}
+
+/* A child that waits for the same set, and takes nothing. It ends with its parent. */
+static void fork_a_waiting_child(void)
+{
+    pid_t parent = getpid();
+    if (fork() != 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (getppid() == parent) {
+        struct epoll_event event;
+        int count = epoll_wait(set, &event, 1, 100);
+        CHECK_MSG(count < 1 || event.data.u64 < 256, "an event of somebody else's in a child");
+    }
+    _exit(0);
+}
+
+/* What a request changes, after its answer. */
 static void change(const char *request)
 {
     static int other;
     pthread_t thread;
-    if (strstr(request, "/hold")) {
-        say("worker %u holds", cluster_worker_id());
-        gate_wait("held");
-    } else if (strstr(request, "/anew")) {
+    if (strstr(request, "/anew")) {
         /* Past the library, and under the same number. */
         CHECK_INT(syscall(SYS_close, set), ==, 0);
         int new = epoll_create1(EPOLL_CLOEXEC);
@@ -63,10 +92,24 @@ static void change(const char *request)
     } else if (strstr(request, "/thread")) {
         other = rig_listen("127.0.0.1", 0, RIG_BLOCKING);
         CHECK_INT(pthread_create(&thread, NULL, accept_for_ever, &other), ==, 0);
+    } else if (strstr(request, "/accept")) {
+        close(set); /* with its listener in it, accept would be the loop's */
+        CHECK_INT(fcntl(listener, F_SETFL, 0), ==, 0);
+        go_on_otherwise(false);
+    } else if (strstr(request, "/poll")) {
+        go_on_otherwise(true);
+    } else if (strstr(request, "/fork")) {
+        fork_a_waiting_child();
     } else if (strstr(request, "/close-all")) {
         int highest = set > listener ? set : listener;
         CHECK_INT(syscall(SYS_close_range, (unsigned)highest + 8, ~0u, 0), ==, 0);
     }
+}
+
+static void hold(void)
+{
+    say("worker %u holds", cluster_worker_id());
+    gate_wait("held");
 }
 
 /* One request on each connection. */
@@ -75,8 +118,12 @@ static void answer(int fd)
     char request[1024] = "";
     if (recv(fd, request, sizeof request - 1, 0) > 0) {
         static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
-        change(request);
+        if (strstr(request, "/hold"))
+            hold();
         CHECK_INT(send(fd, text, sizeof text - 1, MSG_NOSIGNAL), ==, (int)sizeof text - 1);
+        close(fd);
+        change(request);
+        return;
     }
     close(fd);
 }
@@ -268,14 +315,30 @@ static void other_waits(const char *variant)
     app_stop(a);
 }
 
-static void all_descriptors_closed(bool can_be_apart)
+/* After a request that changes something. */
+static app *begin_changed(const char *name, const char *path, bool can_be_apart)
 {
-    app *a = begin("a program that closes what it does not know", "epoll");
+    app *a = begin(name, "epoll");
     if (can_be_apart)
         WAIT_UNTIL(threads_of(app_worker_pid(a, 0)) == 2);
-    CHECK_STR(rig_get("127.0.0.1", a->port, "/close-all"), "ok");
+    CHECK_STR(rig_get("127.0.0.1", a->port, path), "ok");
     CHECK_STR(rig_get("127.0.0.1", a->port, "/"), "ok");
-    app_kill(a);
+    return a;
+}
+
+static void a_loop_that_is_left(const char *name, const char *path, bool can_be_apart)
+{
+    app *a = begin_changed(name, path, can_be_apart);
+    restart_promptly(a);
+    app_stop(a);
+}
+
+static void all_descriptors_closed(bool can_be_apart)
+{
+    app *a = begin_changed("a program that closes what it does not know", "/close-all", can_be_apart);
+    restart_promptly(a);
+    app_stop(a);
+    app_kill(begin_changed("the same, and its master dies", "/close-all", can_be_apart));
 }
 
 void test_main(void)
@@ -291,5 +354,8 @@ void test_main(void)
     a_thread_beside_the_loop(can_be_apart);
     other_waits("accept");
     other_waits("poll");
+    a_loop_that_is_left("a loop that is left for accept", "/accept", can_be_apart);
+    a_loop_that_is_left("a loop that is left for poll", "/poll", can_be_apart);
+    a_loop_that_is_left("a loop that a child shares", "/fork", can_be_apart);
     all_descriptors_closed(can_be_apart);
 }

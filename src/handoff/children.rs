@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::Duties;
-use super::state;
+use super::{helper, state};
 use crate::sys::process::{self, Pid};
 use crate::sys::{raw, thread};
 
@@ -40,8 +40,13 @@ pub(super) fn prepare() {
         // All zeros are valid: nobody is busy.
         BUSY.store(memory.cast(), Ordering::Release);
     }
-    // SAFETY: the function stores to atomics and nothing else.
-    unsafe { libc::pthread_atfork(None, None, Some(begin)) };
+    // SAFETY: what runs in the child stores to atomics and does nothing else.
+    unsafe { libc::pthread_atfork(None, Some(is_parent_now), Some(begin)) };
+}
+
+/// Runs in the parent right after a fork. The child may wait for the parent's epoll sets, and be woken in its place.
+extern "C" fn is_parent_now() {
+    helper::stay();
 }
 
 /// Runs in a child right after the fork.

@@ -14,7 +14,7 @@
 
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering, fence};
 use std::time::Duration;
 
 use super::{Duties, forget_inherited, loops_can_be_called, nudge_descriptor, nudge_descriptor_is_gone, state};
@@ -22,7 +22,8 @@ use crate::log;
 #[cfg(feature = "assist")]
 use crate::sys::KeepErrno;
 use crate::sys::fd::{self, FileIdentity};
-use crate::sys::{socket, thread};
+use crate::sys::thread::{self, Affinity};
+use crate::sys::{sandbox, socket};
 use crate::wire::{Decoded, FromMaster, MAX_LENGTH};
 
 /// How long after it was not yet so it is looked again whether the helper may go, at first; then twice as long each time.
@@ -40,11 +41,16 @@ static BELL: AtomicI32 = AtomicI32::new(-1);
 static IS_PRESENT: AtomicBool = AtomicBool::new(false);
 /// Whether it is not to go any more.
 static STAYS: AtomicBool = AtomicBool::new(false);
-/// By what the library's own numbers are recognized: the program may have closed them and opened something else.
+/// By what the library's own numbers are recognized: the program may have closed them and opened something else. All eventfds look
+/// alike; but whoever closes what he does not know closes the inbox with the bell.
 struct Files {
     inbox: FileIdentity,
     bell: FileIdentity,
 }
+
+/// On which processors the process may run, and how many seccomp filters it has, both as it was started.
+static AFFINITY: OnceLock<Affinity> = OnceLock::new();
+static FILTERS: AtomicU32 = AtomicU32::new(0);
 
 /// Makes the line and the bell. Before `main`. `high`: the lowest number for descriptors of the library's own.
 pub(super) fn prepare(high: RawFd) {
@@ -53,6 +59,10 @@ pub(super) fn prepare(high: RawFd) {
     let (inbox, outbox, bell) = (moved(inbox), moved(outbox), moved(bell));
     let identity = |fd: &OwnedFd| FileIdentity::of(fd.as_raw_fd());
     let (Some(inbox_file), Some(bell_file)) = (identity(&inbox), identity(&bell)) else { return };
+    if let Some(affinity) = Affinity::current() {
+        AFFINITY.get_or_init(|| affinity);
+    }
+    FILTERS.store(sandbox::filters(), Ordering::Release);
     FILES.get_or_init(|| Files { inbox: inbox_file, bell: bell_file });
     INBOX.store(inbox.into_raw_fd(), Ordering::Release);
     OUTBOX.store(outbox.into_raw_fd(), Ordering::Release);
@@ -101,30 +111,47 @@ pub(crate) fn guard_is_apart(is_apart: bool) {
     let _ = socket::send(OUTBOX.load(Ordering::Acquire), &[word], None);
 }
 
-/// From the guard: what the master has said. A helper that cannot be reached any more (the program has closed its end) has
-/// nothing to be told; the master has the signals.
-pub(crate) fn forward(message: &[u8], descriptor: Option<RawFd>) {
-    let _ = socket::send(OUTBOX.load(Ordering::Acquire), message, descriptor);
-    call();
+/// From the guard: what the master has said. False if the helper cannot be reached any more: the program has closed its end.
+pub(crate) fn forward(message: &[u8], descriptor: Option<RawFd>) -> bool {
+    let is_sent = socket::send(OUTBOX.load(Ordering::Acquire), message, descriptor).is_ok();
+    if is_away() {
+        // It is away only from a guard that has its own descriptors: the number means the bell.
+        ring(BELL.load(Ordering::Acquire));
+    }
+    is_sent
 }
 
 /// The helper is wanted: if it has gone, a loop of the program's starts it. Signal-safe.
+#[cfg(feature = "assist")]
 pub(super) fn call() {
-    if !IS_PRESENT.load(Ordering::SeqCst) {
-        state::set(state::CALLED | state::RUNG);
-        if let Some(bell) = bell() {
-            fd::notify(bell);
-        }
+    if is_away() {
+        ring(bell().unwrap_or(-1));
     }
 }
 
-/// The program waits in a way in which it cannot be called. Signal-safe.
+fn ring(bell: RawFd) {
+    // First: a loop that finds the bell among its events must know that it may.
+    state::set(state::CALLED | state::RUNG);
+    fd::notify(bell);
+}
+
+/// Whether nobody is there who would look at what came before this call. Signal-safe.
+#[inline]
+pub(super) fn is_away() -> bool {
+    // What was put on the line is there for the helper's last look, or its going is seen here.
+    fence(Ordering::SeqCst);
+    !IS_PRESENT.load(Ordering::SeqCst)
+}
+
+/// The program waits in a way in which it cannot be called: the helper comes, and stays. Called before a wait that may be long, or
+/// after a fork: the C library's functions may be used in signal handlers there, this one starts a thread. It does so
+/// once at most in a process, and only in a program that waited for its listeners in an event loop before.
 #[cfg(feature = "assist")]
 #[inline]
 pub(super) fn stay() {
     if !STAYS.load(Ordering::Acquire) && !super::children::is_child() {
         STAYS.store(true, Ordering::SeqCst);
-        call();
+        come();
     }
 }
 
@@ -154,13 +181,16 @@ pub(super) fn come() {
     if thread::start(help).is_err() {
         // The next wait tries again.
         IS_PRESENT.store(false, Ordering::SeqCst);
+        state::set(state::CALLED);
     }
 }
 
 /// The bell, if its number still means it. Signal-safe.
 pub(super) fn bell() -> Option<RawFd> {
+    let files = FILES.get()?;
     let bell = BELL.load(Ordering::Acquire);
-    (FileIdentity::of(bell) == Some(FILES.get()?.bell)).then_some(bell)
+    let is_there = FileIdentity::of(INBOX.load(Ordering::Acquire)) == Some(files.inbox);
+    (is_there && FileIdentity::of(bell) == Some(files.bell)).then_some(bell)
 }
 
 /// Something has changed that the helper's going depends on.
@@ -172,6 +202,10 @@ pub(super) fn look_again() {
 }
 
 extern "C" fn help(_: *mut libc::c_void) -> *mut libc::c_void {
+    // Whoever has started it may have bound itself to a processor that it never leaves to others.
+    if let Some(affinity) = AFFINITY.get() {
+        affinity.apply();
+    }
     Helper { duties: Duties::new(), look_again: None, doubt: Some(SHORTEST_DOUBT) }.run();
     std::ptr::null_mut()
 }
@@ -251,6 +285,8 @@ impl Helper {
             && self.look_again.is_none()
             && !STAYS.load(Ordering::SeqCst)
             && !self.duties.are_under_way()
+            // A program that has locked itself up may not be able to start a thread any more, or be killed for it.
+            && FILTERS.load(Ordering::Acquire) == sandbox::filters()
             && loops_can_be_called()
     }
 }
@@ -267,6 +303,7 @@ fn has_come() {
 /// somebody here and relies on it.
 fn go() -> bool {
     IS_PRESENT.store(false, Ordering::SeqCst);
+    fence(Ordering::SeqCst);
     let [inbox, nudge] = socket::poll([INBOX.load(Ordering::Acquire), nudge_descriptor()], 0);
     let is_wanted = inbox != 0 || nudge != 0 || STAYS.load(Ordering::SeqCst);
     // Else another one was started meanwhile, and does it.

@@ -303,7 +303,7 @@ impl Master {
             }
             FromWorker::Unguarded(errno) => {
                 if let Some(worker) = self.workers.get_mut(&key.serial()) {
-                    worker.start_error = Some(spawn_error("starting the thread that watches the master", errno));
+                    worker.start_error = Some(spawn_error("starting the threads of the library in it", errno));
                 }
             }
         }

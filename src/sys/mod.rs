@@ -17,6 +17,7 @@ pub(crate) mod port;
 pub(crate) mod process;
 #[cfg(feature = "assist")]
 pub(crate) mod raw;
+pub(crate) mod sandbox;
 pub(crate) mod signals;
 pub(crate) mod socket;
 pub(crate) mod spawn;

@@ -82,7 +82,7 @@ fn stands_for(fd: RawFd, target: &mut [u8]) -> &[u8] {
 pub(crate) struct Reading(libc::c_long);
 
 impl Reading {
-    fn open(path: &CStr, flags: libc::c_int) -> Option<Self> {
+    pub(super) fn open(path: &CStr, flags: libc::c_int) -> Option<Self> {
         let flags = libc::O_RDONLY | libc::O_CLOEXEC | flags;
         // SAFETY: the path is a terminated string.
         let fd = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0) };

@@ -30,8 +30,8 @@ pub(crate) fn start(body: Body) -> Result<(), i32> {
 /// thread is the only one with its descriptors takes no reference of the open file (`fdget` in the kernel's fs/file.c).
 pub(crate) fn keep_descriptors<const N: usize>(mut kept: [RawFd; N]) -> bool {
     kept.sort_unstable();
-    // The first call makes the copy, and leaves out what it is to close: no file is held open for a moment longer than the program
-    // wants.
+    // The first call makes the copy, and leaves out what it is to close; the others close what is left, which a program that begins
+    // meanwhile has open for a moment longer then.
     let mut flags = CLOSE_RANGE_UNSHARE;
     let mut first = 0;
     let numbers = kept.iter().filter_map(|fd| libc::c_uint::try_from(*fd).ok());
@@ -45,6 +45,25 @@ pub(crate) fn keep_descriptors<const N: usize>(mut kept: [RawFd; N]) -> bool {
         first = number.saturating_add(1);
     }
     true
+}
+
+/// The processors on which a thread may run; of the first 1024.
+pub(crate) struct Affinity([u64; 16]);
+
+impl Affinity {
+    /// The calling thread's.
+    pub(crate) fn current() -> Option<Self> {
+        let mut mask = [0; 16];
+        // SAFETY: the mask is writable for its length.
+        let written = unsafe { libc::syscall(libc::SYS_sched_getaffinity, 0, size_of_val(&mask), mask.as_mut_ptr()) };
+        (written > 0).then_some(Self(mask))
+    }
+
+    /// Gives it to the calling thread, as far as that is permitted.
+    pub(crate) fn apply(&self) {
+        // SAFETY: the mask is readable for its length.
+        unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, size_of_val(&self.0), self.0.as_ptr()) };
+    }
 }
 
 /// In <linux/close_range.h>; the crate libc has it for glibc only.

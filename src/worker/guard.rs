@@ -6,15 +6,15 @@
 //! system calls are those of a process with one thread (see [`crate::handoff::helper`], to whom it hands on what is to be done
 //! among the program's descriptors).
 
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 use std::time::Duration;
 
 use super::identity::{Identity, Standing, standing};
 use crate::handoff::{has_inherited, helper};
 use crate::sys::process::{self, Pid};
 use crate::sys::signals::Signal;
-use crate::sys::{pidfd, socket, thread};
-use crate::wire::{Decoded, FromMaster, MAX_LENGTH};
+use crate::sys::{fd, pidfd, socket, thread};
+use crate::wire::{Decoded, FromMaster, FromWorker, MAX_LENGTH};
 
 /// Without a pidfd of the master (the program has closed it, or a sandbox permits none) the parent's number has to be
 /// looked at now and then: the channel alone may be held open by a child that the master has forked.
@@ -109,8 +109,10 @@ impl Watch {
         }
         let mut buffer = [0; MAX_LENGTH];
         match socket::receive(self.identity.channel(), &mut buffer) {
-            socket::Received::Message { length, mut descriptors, .. } => {
-                self.obey(buffer.get(..length).unwrap_or_default(), descriptors.pop());
+            socket::Received::Message { length, descriptors, .. } => {
+                self.obey(buffer.get(..length).unwrap_or_default(), descriptors.last().map(AsRawFd::as_raw_fd));
+                // Not by the assisted call: that knows the program's numbers, and these are the guard's.
+                descriptors.into_iter().for_each(|one| fd::close_own(one.into_raw_fd()));
                 Verdict::GoOn
             }
             socket::Received::Nothing => Verdict::GoOn,
@@ -118,8 +120,9 @@ impl Watch {
         }
     }
 
-    fn obey(&self, message: &[u8], descriptor: Option<OwnedFd>) {
-        match FromMaster::decode(message) {
+    fn obey(&self, bytes: &[u8], descriptor: Option<RawFd>) {
+        let message = FromMaster::decode(bytes);
+        match message {
             Decoded::Message(FromMaster::Signal(number)) => {
                 if let Some(signal) = Signal::new(number.into()) {
                     process::signal_self(signal.number());
@@ -128,8 +131,10 @@ impl Watch {
             // Most programs have adopted everything by now, and nobody has to be called.
             Decoded::Message(FromMaster::Forget) if !has_inherited() => {}
             Decoded::Message(_) | Decoded::Unknown | Decoded::Malformed => {
-                if self.identity.handoff {
-                    helper::forward(message, descriptor.as_ref().map(AsRawFd::as_raw_fd));
+                let is_told = self.identity.handoff && helper::forward(bytes, descriptor);
+                if !is_told && message == Decoded::Message(FromMaster::Drain) {
+                    // Nobody is there to do it: the master is not to wait for that.
+                    let _ = self.identity.send(FromWorker::Drained);
                 }
             }
         }

@@ -228,8 +228,8 @@ pub unsafe extern "C" fn epoll_ctl(set: c_int, operation: c_int, fd: c_int, even
     }
     let result = raw::epoll_ctl(set, operation, fd, event);
     let _errno = KeepErrno::new();
-    if result == 0 && operation == libc::EPOLL_CTL_ADD {
-        // The number may have meant another set before, closed unnoticed.
+    if result == 0 && operation == libc::EPOLL_CTL_ADD && table::entry_of(set, Kind::EpollSet).is_some() {
+        // The number meant another set before, closed unnoticed.
         drain::mark(set);
     }
     if result == 0 && is_removal {

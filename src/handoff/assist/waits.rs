@@ -114,21 +114,21 @@ unsafe fn wait_with(
     let is_timed = timeout.is_some_and(|time| !time.is_zero());
     let started = if is_timed { clock::coarse() } else { Duration::ZERO };
     loop {
+        let mut look_again = None;
         if helper::is_called() {
             held_back = held_back.or_else(hold_signals_back);
             helper::come();
+            look_again = helper::is_called().then_some(BETWEEN_ATTEMPTS);
         }
         let left = match timeout {
             Some(time) if is_timed => Some(time.saturating_sub(clock::coarse().saturating_sub(started))),
             other => other,
         };
-        let look_again = if drain::is_under_way() {
+        if drain::is_under_way() {
             let _errno = KeepErrno::new();
             held_back = held_back.or_else(hold_signals_back);
-            drain::look_at_set(set)
-        } else {
-            None
-        };
+            look_again = look_again.into_iter().chain(drain::look_at_set(set)).min();
+        }
         let is_shortened = look_again.is_some_and(|time| left.is_none_or(|left| time < left));
         let mask = mask_of_wait(mask, held_back.as_ref());
         let result = wait(if is_shortened { look_again } else { left }, mask);
@@ -144,6 +144,9 @@ unsafe fn wait_with(
         }
     }
 }
+
+/// How soon it is tried again to start a thread, where the system has no room for one.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 
 /// After a wait: the program goes on to something else.
 fn come_if_called() {
@@ -239,7 +242,7 @@ unsafe fn poll_with(
     mask: *const libc::sigset_t,
 ) -> c_int {
     let timeout = timeout.map_or(std::ptr::null_mut(), |time| &raw mut *time);
-    if !is_handed_over() || !owned::may_be_polled() || entries.is_null() {
+    if !is_handed_over() || !may_matter() || entries.is_null() {
         return raw::ppoll(entries, count, timeout, mask);
     }
     // SAFETY: the caller's promise.
@@ -327,7 +330,7 @@ unsafe fn select_with(
 ) -> c_int {
     let [read, ..] = sets;
     let mut held_back = None;
-    if is_handed_over() && owned::may_be_polled() && !read.is_null() {
+    if is_handed_over() && may_matter() && !read.is_null() {
         let is_closed = gate::is_closed();
         held_back = is_closed.then(hold_signals_back).flatten();
         for fd in 0..count {
@@ -348,6 +351,12 @@ unsafe fn select_with(
     }
     let timeout = timeout.map_or(std::ptr::null_mut(), |time| &raw mut *time);
     raw::pselect(count, sets, timeout, mask_of_wait(mask, held_back.as_ref()))
+}
+
+/// Whether a listener among what poll or select waits for would matter: the program believes that it blocks, its gate is closed,
+/// or the program has come from an event loop, and cannot be called any more.
+fn may_matter() -> bool {
+    owned::may_be_polled() || helper::is_away()
 }
 
 fn each_listener(descriptors: impl Iterator<Item = c_int>) {

@@ -96,7 +96,7 @@ impl World {
                     self.happened(Event::BindFailed(key, BindError { address: home(), in_use: true }));
                 }
                 Said::Unguarded => {
-                    let step = "starting the thread that watches the master";
+                    let step = "starting the threads of the library in it";
                     self.processes[index].start_error = Some(SpawnError { step, errno: 11, transient: true });
                 }
             }
