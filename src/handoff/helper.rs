@@ -41,6 +41,7 @@ static BELL: AtomicI32 = AtomicI32::new(-1);
 static IS_PRESENT: AtomicBool = AtomicBool::new(false);
 /// Whether it is not to go any more.
 static STAYS: AtomicBool = AtomicBool::new(false);
+
 /// By what the library's own numbers are recognized: the program may have closed them and opened something else. All eventfds look
 /// alike; but whoever closes what he does not know closes the inbox with the bell.
 struct Files {

@@ -7,7 +7,8 @@
 //!         └─ drain ─┬─ connection ── http1   when it is between requests
 //!                   └─ edit ─────────┘       Connection: close on its way out
 //! ```
-//! `assist` holds the functions that stand in for the C library's; `table` knows what a descriptor's number stands for.
+//! `assist` holds the functions that stand in for the C library's; `table` knows what a descriptor's number stands for, `state`
+//! what matters to all of them; `helper` is the thread that does what the program's own do not come to do.
 
 #[cfg(feature = "assist")]
 mod assist;
