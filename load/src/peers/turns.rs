@@ -11,7 +11,7 @@ use super::results::{Values, summary};
 use super::running::Running;
 
 /// So many turns each. Which one begins alternates, too.
-const TURNS: usize = 12;
+const TURNS: usize = 32;
 const TURN: Duration = Duration::from_millis(300);
 const CLIENTS: usize = 32;
 
