@@ -1,5 +1,5 @@
 /* contract 3.2, 4.1, 4.3, 4.4, 5.1, 7.2: a seccomp filter, as sandboxes have them, refuses pidfd_open, pidfd_getfd and memfd_create, and
-   pidfd_send_signal as well, as "not permitted" or as "no such call": the cluster lives as elsewhere, and its workers end with their master
+   pidfd_send_signal and close_range as well, as "not permitted" or as "no such call": the cluster lives as elsewhere, and its workers end with their master
    even if a child that this has forked holds the other end of their channels. */
 #include "box.h"
 
@@ -8,8 +8,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
 static const long descriptors[] = {SYS_pidfd_open, SYS_pidfd_getfd, SYS_memfd_create, -1};
-static const long signals_too[] = {SYS_pidfd_open, SYS_pidfd_getfd, SYS_memfd_create, SYS_pidfd_send_signal, -1};
+/* Neither can the thread that watches the master have descriptors of its own then. */
+static const long signals_too[] = {SYS_pidfd_open, SYS_pidfd_getfd, SYS_memfd_create, SYS_pidfd_send_signal, SYS_close_range, -1};
 static const long *denied;
 static int error;
 

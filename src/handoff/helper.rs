@@ -2,7 +2,7 @@
 //! threads are at (contract 6.3).
 //!
 //! A second thread that shares the descriptors of a program with one has a price: the kernel takes a reference of the open
-//! file in each of its system calls, 2 % of a small request (docs/benchmarks.md). So the worker's guard, which is there all
+//! file in each of its system calls, some 30 ns (docs/benchmarks.md, `benches/run descriptors`). So the worker's guard, which is there all
 //! the time, has descriptors of its own, and the helper goes when its presence is not needed: when every listener is in an
 //! epoll set whose loop can be called. Then the master's word comes like this:
 //!

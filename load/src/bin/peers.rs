@@ -22,7 +22,7 @@ measured as JSON. report: writes the tables between the marks of the document, a
   --here      the folder of the descriptions        --tools    where benches/peers/install has put things
   --servers   the C servers                         --rounds   so many (5)
   --peers     these servers alone                   --only     these measurements alone: start, idle, restart-new,
-  --limit     so many seconds are enough (1440): no            restart-kept, kill, stuck, master-killed, spread, throughput,
+  --limit     so many seconds are enough (1500): no            restart-kept, kill, stuck, master-killed, spread, throughput,
               round begins that would end later                check (this load generator beside wrk)
 ";
 
@@ -46,7 +46,7 @@ fn run() -> Result<()> {
         peers: Vec::new(),
         measures: Vec::new(),
         results: PathBuf::new(),
-        limit: Duration::from_secs(1440),
+        limit: Duration::from_secs(1500),
     };
     while let Some(argument) = arguments.next() {
         let value = arguments.next().with_context(|| format!("{argument} needs a value"))?;
