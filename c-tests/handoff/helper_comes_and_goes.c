@@ -277,22 +277,20 @@ static void a_loop_in_a_handler(void)
     app_stop(a);
 }
 
-static void a_loop_with_another_set(bool can_be_apart)
+/* After a request that changes something. */
+static app *begin_changed(const char *name, const char *path, bool can_be_apart)
 {
-    app *a = begin("a loop whose set is another one by now", "epoll");
+    app *a = begin(name, "epoll");
     if (can_be_apart)
         WAIT_UNTIL(threads_of(app_worker_pid(a, 0)) == 2);
-    CHECK_STR(rig_get("127.0.0.1", a->port, "/anew"), "ok");
-    restart_promptly(a);
-    app_stop(a);
+    CHECK_STR(rig_get("127.0.0.1", a->port, path), "ok");
+    CHECK_STR(rig_get("127.0.0.1", a->port, "/"), "ok");
+    return a;
 }
 
 static void a_thread_beside_the_loop(bool can_be_apart)
 {
-    app *a = begin("a thread that accepts beside the loop", "epoll");
-    if (can_be_apart)
-        WAIT_UNTIL(threads_of(app_worker_pid(a, 0)) == 2);
-    CHECK_STR(rig_get("127.0.0.1", a->port, "/thread"), "ok");
+    app *a = begin_changed("a thread that accepts beside the loop", "/thread", can_be_apart);
     app_wait_out(a, "worker 0 accepts");
     if (can_be_apart)
         WAIT_UNTIL(threads_of(app_worker_pid(a, 0)) == 4);
@@ -309,18 +307,7 @@ static void other_waits(const char *variant)
     app_stop(a);
 }
 
-/* After a request that changes something. */
-static app *begin_changed(const char *name, const char *path, bool can_be_apart)
-{
-    app *a = begin(name, "epoll");
-    if (can_be_apart)
-        WAIT_UNTIL(threads_of(app_worker_pid(a, 0)) == 2);
-    CHECK_STR(rig_get("127.0.0.1", a->port, path), "ok");
-    CHECK_STR(rig_get("127.0.0.1", a->port, "/"), "ok");
-    return a;
-}
-
-static void a_loop_that_is_left(const char *name, const char *path, bool can_be_apart)
+static void a_changed_program(const char *name, const char *path, bool can_be_apart)
 {
     app *a = begin_changed(name, path, can_be_apart);
     restart_promptly(a);
@@ -344,12 +331,12 @@ void test_main(void)
         printf("NOT CHECKED: whether the helper goes, for close_range gives: %s\n", strerror(errno));
     a_loop_is_left_alone(can_be_apart);
     a_loop_in_a_handler();
-    a_loop_with_another_set(can_be_apart);
     a_thread_beside_the_loop(can_be_apart);
     other_waits("accept");
     other_waits("poll");
-    a_loop_that_is_left("a loop that is left for accept", "/accept", can_be_apart);
-    a_loop_that_is_left("a loop that is left for poll", "/poll", can_be_apart);
-    a_loop_that_is_left("a loop that is left to a child", "/fork", can_be_apart);
+    a_changed_program("a loop whose set is another one by now", "/anew", can_be_apart);
+    a_changed_program("a loop that is left for accept", "/accept", can_be_apart);
+    a_changed_program("a loop that is left for poll", "/poll", can_be_apart);
+    a_changed_program("a loop that is left to a child", "/fork", can_be_apart);
     all_descriptors_closed(can_be_apart);
 }

@@ -21,9 +21,9 @@ use super::{Duties, forget_inherited, loops_can_be_called, nudge_descriptor, nud
 use crate::log;
 #[cfg(feature = "assist")]
 use crate::sys::KeepErrno;
+use crate::sys::cpu::Affinity;
 use crate::sys::fd::{self, FileIdentity};
-use crate::sys::thread::{self, Affinity};
-use crate::sys::{sandbox, socket};
+use crate::sys::{sandbox, socket, thread};
 use crate::wire::{Decoded, FromMaster, MAX_LENGTH};
 
 /// How long after it was not yet so it is looked again whether the helper may go, at first; then twice as long each time.
@@ -115,32 +115,30 @@ pub(crate) fn guard_is_apart(is_apart: bool) {
 /// From the guard: what the master has said. False if the helper cannot be reached any more: the program has closed its end.
 pub(crate) fn forward(message: &[u8], descriptor: Option<RawFd>) -> bool {
     let is_sent = socket::send(OUTBOX.load(Ordering::Acquire), message, descriptor).is_ok();
-    if is_away() {
-        // It is away only from a guard that has its own descriptors: the number means the bell.
-        ring(BELL.load(Ordering::Acquire));
-    }
+    // It is away only from a guard that has its own descriptors: the number means the bell.
+    ring_if_away(|| BELL.load(Ordering::Acquire));
     is_sent
 }
 
 /// The helper is wanted: if it has gone, a loop of the program's starts it. Signal-safe.
 #[cfg(feature = "assist")]
 pub(super) fn call() {
+    ring_if_away(|| bell().unwrap_or(-1));
+}
+
+fn ring_if_away(bell: impl Fn() -> RawFd) {
+    // What was put on the line is there for the helper's last look, or its going is seen here.
+    fence(Ordering::SeqCst);
     if is_away() {
-        ring(bell().unwrap_or(-1));
+        // First: a loop that finds the bell among its events must know that it may.
+        state::set(state::CALLED | state::RUNG);
+        fd::notify(bell());
     }
 }
 
-fn ring(bell: RawFd) {
-    // First: a loop that finds the bell among its events must know that it may.
-    state::set(state::CALLED | state::RUNG);
-    fd::notify(bell);
-}
-
-/// Whether nobody is there who would look at what came before this call. Signal-safe.
+/// Whether there is no helper. Signal-safe.
 #[inline]
 pub(super) fn is_away() -> bool {
-    // What was put on the line is there for the helper's last look, or its going is seen here.
-    fence(Ordering::SeqCst);
     !IS_PRESENT.load(Ordering::SeqCst)
 }
 

@@ -28,17 +28,36 @@ fn clamp(count: usize) -> u8 {
 
 /// The CPUs that the calling thread may run on.
 fn affinity_mask() -> Option<Vec<usize>> {
-    // The kernel refuses a buffer smaller than its own mask, so the buffer grows until it is accepted.
-    for words in [16usize, 128, 1024] {
-        let mut mask = vec![0u64; words];
-        // SAFETY: the buffer is writable for the length given.
-        let written = unsafe { libc::syscall(libc::SYS_sched_getaffinity, 0, words * 8, mask.as_mut_ptr()) };
-        if written > 0 {
-            let set = |cpu: &usize| mask.get(cpu / 64).is_some_and(|word| word >> (cpu % 64) & 1 == 1);
-            return Some((0..words * 64).filter(set).collect());
-        }
+    Affinity::current().map(|affinity| affinity.cpus())
+}
+
+/// The CPUs that a thread may run on, as the kernel has them: a bit each, in words of 64.
+pub(crate) struct Affinity(Vec<u64>);
+
+impl Affinity {
+    /// The calling thread's.
+    pub(crate) fn current() -> Option<Self> {
+        // The kernel refuses a buffer smaller than its own mask, so the buffer grows until it is accepted.
+        [16usize, 128, 1024].into_iter().find_map(|words| {
+            let mut mask = vec![0u64; words];
+            // SAFETY: the buffer is writable for the length given.
+            let written = unsafe { libc::syscall(libc::SYS_sched_getaffinity, 0, words * 8, mask.as_mut_ptr()) };
+            (written > 0).then_some(Self(mask))
+        })
     }
-    None
+
+    /// Gives it to the calling thread, as far as that is permitted.
+    pub(crate) fn apply(&self) {
+        let Self(mask) = self;
+        // SAFETY: the mask is readable for its length.
+        unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, size_of_val(mask.as_slice()), mask.as_ptr()) };
+    }
+
+    fn cpus(&self) -> Vec<usize> {
+        let Self(mask) = self;
+        let is_set = |cpu: &usize| mask.get(cpu / 64).is_some_and(|word| word >> (cpu % 64) & 1 == 1);
+        (0..mask.len() * 64).filter(is_set).collect()
+    }
 }
 
 /// Distinct cores of the CPUs, told apart by the list of each core's hardware threads.

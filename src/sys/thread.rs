@@ -47,25 +47,6 @@ pub(crate) fn keep_descriptors<const N: usize>(mut kept: [RawFd; N]) -> bool {
     true
 }
 
-/// The processors on which a thread may run; of the first 1024.
-pub(crate) struct Affinity([u64; 16]);
-
-impl Affinity {
-    /// The calling thread's.
-    pub(crate) fn current() -> Option<Self> {
-        let mut mask = [0; 16];
-        // SAFETY: the mask is writable for its length.
-        let written = unsafe { libc::syscall(libc::SYS_sched_getaffinity, 0, size_of_val(&mask), mask.as_mut_ptr()) };
-        (written > 0).then_some(Self(mask))
-    }
-
-    /// Gives it to the calling thread, as far as that is permitted.
-    pub(crate) fn apply(&self) {
-        // SAFETY: the mask is readable for its length.
-        unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, size_of_val(&self.0), self.0.as_ptr()) };
-    }
-}
-
 /// In <linux/close_range.h>; the crate libc has it for glibc only.
 const CLOSE_RANGE_UNSHARE: libc::c_uint = 2;
 
