@@ -20,6 +20,10 @@ long __wrap_syscall(long number, ...)
     for (int i = 0; i < 6; i++)
         given[i] = va_arg(list, long);
     va_end(list);
+#ifdef SYS_epoll_wait
+    if (number == SYS_epoll_wait)
+        return ___interceptor_epoll_pwait((int)given[0], (struct epoll_event *)given[1], (int)given[2], (int)given[3], NULL);
+#endif
     if (number == SYS_epoll_pwait)
         return ___interceptor_epoll_pwait((int)given[0], (struct epoll_event *)given[1], (int)given[2], (int)given[3],
                                           (const sigset_t *)given[4]);

@@ -6,14 +6,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use super::connection::Connection;
+use super::state;
 use crate::wire::ListenerId;
 
 const ENTRIES_PER_PAGE: usize = 256;
 /// Room for as many descriptors as Linux lets a process have unless told otherwise (fs.nr_open); those above are not assisted.
-const PAGES: usize = 4096;
+pub(super) const PAGES: usize = 4096;
 
 /// What a number stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +50,8 @@ pub(crate) struct Entry {
     listener: [AtomicU64; 4],
 }
 
-struct Page([Entry; ENTRIES_PER_PAGE]);
+pub(super) struct Page([Entry; ENTRIES_PER_PAGE]);
 
-static DIRECTORY: [AtomicPtr<Page>; PAGES] = [const { AtomicPtr::new(std::ptr::null_mut()) }; PAGES];
 /// The highest number ever noted; -1 if none was.
 static HIGHEST: AtomicI32 = AtomicI32::new(-1);
 
@@ -108,7 +108,7 @@ impl Entry {
 #[inline]
 pub(crate) fn entry(fd: RawFd) -> Option<&'static Entry> {
     let index = usize::try_from(fd).ok()?;
-    let page = DIRECTORY.get(index / ENTRIES_PER_PAGE)?.load(Ordering::Acquire);
+    let page = state::directory().get(index / ENTRIES_PER_PAGE)?.load(Ordering::Acquire);
     // SAFETY: a page is made whole before its address is stored, and lives as long as the process.
     let page = unsafe { page.as_ref()? };
     page.0.get(index % ENTRIES_PER_PAGE)
@@ -123,7 +123,7 @@ pub(crate) fn entry_of(fd: RawFd, kind: Kind) -> Option<&'static Entry> {
 /// The entry of a number that is about to be noted. `None`: the number is too high, or there is no memory.
 pub(crate) fn make_entry(fd: RawFd) -> Option<&'static Entry> {
     let index = usize::try_from(fd).ok()?;
-    let place = DIRECTORY.get(index / ENTRIES_PER_PAGE)?;
+    let place = state::directory().get(index / ENTRIES_PER_PAGE)?;
     if place.load(Ordering::Acquire).is_null() {
         let page = map_page()?;
         if place.compare_exchange(std::ptr::null_mut(), page, Ordering::AcqRel, Ordering::Acquire).is_err() {

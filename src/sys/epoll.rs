@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use super::signals::SignalSet;
+use super::signals::{MASK_SIZE, SignalSet};
 use super::{check, fd};
 
 /// How many events one wait can bring; the rest come with the next.
@@ -57,9 +57,11 @@ impl Epoll {
     fn look(&self, timeout_ms: libc::c_int, mask: &SignalSet) -> io::Result<Option<Vec<u64>>> {
         let (mut events, room) = ([libc::epoll_event { events: 0, u64: 0 }; BATCH], BATCH as libc::c_int);
         // SAFETY: `events` has room for BATCH entries; the mask is valid for the call.
-        let result =
-            unsafe { libc::epoll_pwait(self.0.as_raw_fd(), events.as_mut_ptr(), room, timeout_ms, mask.as_ptr()) };
-        match check(result.into()) {
+        let result = unsafe {
+            let (set, events, mask) = (self.0.as_raw_fd(), events.as_mut_ptr(), mask.as_ptr());
+            libc::syscall(libc::SYS_epoll_pwait, set, events, room, timeout_ms, mask, MASK_SIZE)
+        };
+        match check(result) {
             Ok(count) => {
                 let ready = events.iter().take(usize::try_from(count).unwrap_or(0));
                 Ok(Some(ready.map(|event| event.u64).collect()))
@@ -71,7 +73,7 @@ impl Epoll {
 
     fn control(&self, operation: libc::c_int, fd: RawFd, event: *mut libc::epoll_event) -> io::Result<()> {
         // SAFETY: `event` is valid or, for a removal, NULL, which the kernel does not read.
-        check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), operation, fd, event) }.into()).map(drop)
+        check(unsafe { libc::syscall(libc::SYS_epoll_ctl, self.0.as_raw_fd(), operation, fd, event) }).map(drop)
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn notify(eventfd: RawFd) {
 pub(crate) fn acknowledge(eventfd: RawFd) -> bool {
     let mut count: u64 = 0;
     // SAFETY: the buffer is eight writable bytes; the descriptor never blocks.
-    unsafe { libc::read(eventfd, (&raw mut count).cast(), size_of::<u64>()) > 0 }
+    unsafe { libc::syscall(libc::SYS_read, eventfd, &raw mut count, size_of::<u64>()) > 0 }
 }
 
 /// What tells one open file from another, whatever its number: device and inode. Signal-safe.

@@ -2,9 +2,14 @@
 //!
 //! Nothing here knows about clusters. Functions marked *signal-safe* may run in a signal handler and between `clone`
 //! and `exec`: they allocate nothing, take no lock, and call only what signal-safety(7) lists, or a bare system call.
+//!
+//! The library's own reads, writes and waits are bare system calls, too: `libc::read` is the assisted function of that name,
+//! which is for the program's.
 
 pub(crate) mod clock;
 pub(crate) mod cpu;
+#[cfg(feature = "assist")]
+pub(crate) mod direct;
 pub(crate) mod dispositions;
 pub(crate) mod epoll;
 pub(crate) mod epoll_sets;

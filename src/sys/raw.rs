@@ -1,8 +1,11 @@
-//! The system calls that the assisted functions stand in for, as the C library makes them: -1 and `errno` on failure.
+//! The system calls that the assisted functions stand in for, as the C library makes them: -1 and `errno` on failure. The most
+//! frequent ones are in [`super::direct`].
 //! All are signal-safe. Unlike the C library's functions they are no cancellation points.
 
 use std::os::fd::RawFd;
 use std::os::raw::{c_int, c_long, c_void};
+
+use super::signals::MASK_SIZE;
 
 /// A bare system call whose arguments are numbers and pointers.
 macro_rules! call {
@@ -53,37 +56,10 @@ pub(crate) fn ioctl(fd: RawFd, request: libc::c_ulong, argument: *mut c_void) ->
     call!(SYS_ioctl, fd, request, argument) as c_int
 }
 
-/// epoll_ctl(2).
-pub(crate) fn epoll_ctl(set: RawFd, operation: c_int, fd: RawFd, event: *mut libc::epoll_event) -> c_int {
-    call!(SYS_epoll_ctl, set, operation, fd, event) as c_int
-}
-
 /// epoll_create1(2).
 #[cfg(target_env = "musl")]
 pub(crate) fn epoll_create1(flags: c_int) -> c_int {
     call!(SYS_epoll_create1, flags) as c_int
-}
-
-/// The size of the kernel's signal sets.
-const MASK_SIZE: usize = 8;
-
-/// epoll_pwait(2).
-pub(crate) fn epoll_pwait(
-    set: RawFd,
-    events: *mut libc::epoll_event,
-    room: c_int,
-    timeout_ms: c_int,
-    mask: *const libc::sigset_t,
-) -> c_int {
-    call!(SYS_epoll_pwait, set, events, room, timeout_ms, mask, MASK_SIZE) as c_int
-}
-
-/// epoll_wait(2), where the kernel has it as a system call of its own.
-pub(crate) fn epoll_wait(set: RawFd, events: *mut libc::epoll_event, room: c_int, timeout_ms: c_int) -> c_int {
-    #[cfg(target_arch = "x86_64")]
-    return call!(SYS_epoll_wait, set, events, room, timeout_ms) as c_int;
-    #[cfg(not(target_arch = "x86_64"))]
-    epoll_pwait(set, events, room, timeout_ms, std::ptr::null())
 }
 
 /// epoll_pwait2(2).
@@ -117,60 +93,6 @@ pub(crate) fn pselect(
     let mask_and_size: [usize; 2] = [mask.addr(), MASK_SIZE];
     let [read, write, except] = sets;
     call!(SYS_pselect6, count, read, write, except, timeout, mask_and_size.as_ptr()) as c_int
-}
-
-/// read(2).
-pub(crate) fn read(fd: RawFd, buffer: *mut c_void, size: usize) -> isize {
-    call!(SYS_read, fd, buffer, size) as isize
-}
-
-/// readv(2).
-pub(crate) fn readv(fd: RawFd, parts: *const libc::iovec, count: c_int) -> isize {
-    call!(SYS_readv, fd, parts, count) as isize
-}
-
-/// recvfrom(2).
-pub(crate) fn recvfrom(
-    socket: RawFd,
-    buffer: *mut c_void,
-    size: usize,
-    flags: c_int,
-    address: *mut libc::sockaddr,
-    length: *mut libc::socklen_t,
-) -> isize {
-    call!(SYS_recvfrom, socket, buffer, size, flags, address, length) as isize
-}
-
-/// recvmsg(2).
-pub(crate) fn recvmsg(socket: RawFd, message: *mut libc::msghdr, flags: c_int) -> isize {
-    call!(SYS_recvmsg, socket, message, flags) as isize
-}
-
-/// write(2).
-pub(crate) fn write(fd: RawFd, buffer: *const c_void, size: usize) -> isize {
-    call!(SYS_write, fd, buffer, size) as isize
-}
-
-/// writev(2).
-pub(crate) fn writev(fd: RawFd, parts: *const libc::iovec, count: c_int) -> isize {
-    call!(SYS_writev, fd, parts, count) as isize
-}
-
-/// sendto(2).
-pub(crate) fn sendto(
-    socket: RawFd,
-    buffer: *const c_void,
-    size: usize,
-    flags: c_int,
-    address: *const libc::sockaddr,
-    length: libc::socklen_t,
-) -> isize {
-    call!(SYS_sendto, socket, buffer, size, flags, address, length) as isize
-}
-
-/// sendmsg(2).
-pub(crate) fn sendmsg(socket: RawFd, message: *const libc::msghdr, flags: c_int) -> isize {
-    call!(SYS_sendmsg, socket, message, flags) as isize
 }
 
 /// sendfile(2).

@@ -3,6 +3,9 @@
 use std::io;
 use std::mem::MaybeUninit;
 
+/// How large the kernel's signal sets are, in bytes; the C library's have room for more.
+pub(crate) const MASK_SIZE: usize = 8;
+
 /// The numbers from 32 to before this one the C library keeps for itself: for timers, for the cancellation of threads, and for what all
 /// threads have to do at once. It is SIGRTMIN: glibc needs two numbers (its `internal-signals.h`), musl three (`pthread_impl.h`).
 pub(crate) const FIRST_REAL_TIME: i32 = if cfg!(target_env = "musl") { 35 } else { 34 };

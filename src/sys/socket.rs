@@ -72,8 +72,10 @@ pub(crate) fn receive(socket: RawFd, buffer: &mut [u8]) -> Received {
     header.msg_control = control.0.as_mut_ptr().cast();
     header.msg_controllen = size_of_val(&control.0) as _;
     // SAFETY: every pointer of the header is valid for its length during the call.
-    let result = unsafe { libc::recvmsg(socket, &raw mut header, libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC) };
-    match check(result as libc::c_long) {
+    let result = unsafe {
+        libc::syscall(libc::SYS_recvmsg, socket, &raw mut header, libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC)
+    };
+    match check(result) {
         Ok(length) => {
             // SAFETY: the kernel has just filled the header and its control buffer.
             let descriptors = unsafe { take_descriptors(&header) };
@@ -123,7 +125,9 @@ pub(crate) fn send(socket: RawFd, message: &[u8], descriptor: Option<RawFd>) -> 
     }
     loop {
         // SAFETY: every pointer of the header is valid for its length during the call.
-        let result = unsafe { libc::sendmsg(socket, &raw const header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+        let result = unsafe {
+            libc::syscall(libc::SYS_sendmsg, socket, &raw const header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+        };
         match super::errno() {
             _ if result >= 0 => return Ok(()),
             libc::EINTR => {}

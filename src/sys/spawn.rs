@@ -57,7 +57,7 @@ pub(crate) fn spawn(command: &Command<'_>) -> io::Result<Child> {
 pub(crate) fn read_exec_report(report: &OwnedFd) -> Option<i32> {
     let mut bytes = [0u8; size_of::<i32>()];
     // SAFETY: the buffer is writable for its length.
-    let count = unsafe { libc::read(report.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
+    let count = unsafe { libc::syscall(libc::SYS_read, report.as_raw_fd(), bytes.as_mut_ptr(), bytes.len()) };
     (usize::try_from(count) == Ok(bytes.len())).then(|| i32::from_ne_bytes(bytes))
 }
 
@@ -143,7 +143,7 @@ fn become_program(
             );
         }
         let error = errno();
-        libc::write(report, (&raw const error).cast(), size_of::<i32>());
+        libc::syscall(libc::SYS_write, report, &raw const error, size_of::<i32>());
     }
     process::exit_now(127)
 }

@@ -24,7 +24,7 @@ pub(crate) fn write(bytes: &[u8]) {
         let mut pending = MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigpending(pending.as_mut_ptr());
         let was_pending = libc::sigismember(pending.as_ptr(), libc::SIGPIPE) == 1;
-        let written = libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len());
+        let written = libc::syscall(libc::SYS_write, libc::STDERR_FILENO, bytes.as_ptr(), bytes.len());
         if written == -1 && super::errno() == libc::EPIPE && !was_pending {
             let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
             libc::sigtimedwait(pipe.as_ptr(), std::ptr::null_mut(), &now);

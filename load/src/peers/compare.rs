@@ -89,8 +89,7 @@ fn throughput(wanted: &Wanted, results: &mut Results, peers: &[Peer], round: usi
     for workers in [1, 2] {
         let measure = format!("throughput-{workers}");
         let start = |peer| Running::start(peer, &wanted.places, workers);
-        let both = start(one).and_then(|one| Ok((one, start(other)?)));
-        match both.and_then(|(mut one, mut other)| turns::throughput([&mut one, &mut other])) {
+        match turns::throughput(|| Ok([start(one)?, start(other)?])) {
             Ok(values) => {
                 for (peer, values) in COMPARED.into_iter().zip(values) {
                     take(results, peer, round, &measure, Ok(values));

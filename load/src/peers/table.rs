@@ -128,7 +128,7 @@ pub fn section(results: &Results) -> String {
         text += &rows(results, &names, table.columns);
     }
     text += "\n### What the library costs\n\n32 kept-alive clients that ask again at once. Both servers run, and the clients go from one to the \
-             other and back: 32 turns of 0.3 s each in a round, of which the medians count. The workers of both lead sessions of \
+             other and back: 32 turns of 0.3 s each in a round, of which the medians count. After four turns both are started anew. The workers of both lead sessions of \
              their own. Where the kernel schedules by session (`kernel.sched_autogroup_enabled`), that alone costs two workers \
              some 20 % beside clients on the same two processors: without it in the plain server, the library's had 0.76 and \
              0.84 of its throughput in two rounds, and 1.01 and 1.02 with that switched off.\n\n";

@@ -5,7 +5,7 @@ use std::os::raw::{c_int, c_long, c_ulong, c_void};
 use crate::handoff::table::{self, Kind};
 use crate::handoff::{children, connection, drain, gate, is_handed_over, is_worker, listeners, owned, state};
 use crate::sys::epoll_sets::{self, Registration};
-use crate::sys::{KeepErrno, errno, fd, raw, set_errno, tcp};
+use crate::sys::{KeepErrno, direct, errno, fd, raw, set_errno, tcp};
 
 /// bind(2). In a worker, a TCP socket may become the listener of an earlier worker with the same address; on the
 /// cluster's port it gets SO_REUSEPORT, and a failure is told to the master.
@@ -203,11 +203,21 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
 pub unsafe extern "C" fn epoll_ctl(set: c_int, operation: c_int, fd: c_int, event: *mut libc::epoll_event) -> c_int {
     if !state::is_any(state::DRAINING | state::CHILD) && table::entry_of(fd, Kind::Listener).is_none() {
         // What loops do all the time.
-        return raw::epoll_ctl(set, operation, fd, event);
+        return direct::epoll_ctl(set, operation, fd, event);
     }
+    // SAFETY: the caller's promise.
+    unsafe { epoll_ctl_of_another(set, operation, fd, event) }
+}
+
+/// Away from the usual case, whose few instructions are to lie together.
+///
+/// # Safety
+/// As for epoll_ctl(2).
+#[inline(never)]
+unsafe fn epoll_ctl_of_another(set: c_int, operation: c_int, fd: c_int, event: *mut libc::epoll_event) -> c_int {
     // Behind a closed gate also by a number that it was duplicated to.
     if owned::surely(fd).is_none() && !(gate::is_closed() && owned::find(fd).is_some()) {
-        let result = raw::epoll_ctl(set, operation, fd, event);
+        let result = direct::epoll_ctl(set, operation, fd, event);
         if result == 0 && operation != libc::EPOLL_CTL_DEL && drain::is_under_way() && !event.is_null() {
             // SAFETY: the kernel has just read it.
             let (events, data) = unsafe { ((*event).events, (*event).u64) };
@@ -222,11 +232,11 @@ pub unsafe extern "C" fn epoll_ctl(set: c_int, operation: c_int, fd: c_int, even
         // It has left the set already, or is not to come in.
         if is_removal {
             let _errno = KeepErrno::new();
-            raw::epoll_ctl(set, operation, fd, event);
+            direct::epoll_ctl(set, operation, fd, event);
         }
         return 0;
     }
-    let result = raw::epoll_ctl(set, operation, fd, event);
+    let result = direct::epoll_ctl(set, operation, fd, event);
     let _errno = KeepErrno::new();
     if result == 0 && operation == libc::EPOLL_CTL_ADD && table::entry_of(set, Kind::EpollSet).is_some() {
         // The number meant another set before, closed unnoticed.

@@ -7,7 +7,7 @@ use crate::handoff::connection::{self, Connection};
 use crate::handoff::{drain, edit};
 #[cfg(target_env = "gnu")]
 use crate::sys::process;
-use crate::sys::{KeepErrno, raw, tcp};
+use crate::sys::{KeepErrno, direct, raw, tcp};
 
 /// read(2).
 ///
@@ -15,7 +15,7 @@ use crate::sys::{KeepErrno, raw, tcp};
 /// As for read(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, size: usize) -> isize {
-    let result = raw::read(fd, buffer, size);
+    let result = direct::read(fd, buffer, size);
     // SAFETY: the kernel has just filled the buffer as far as the result says.
     unsafe { after_read(fd, result, buffer) }
 }
@@ -26,7 +26,7 @@ pub unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, size: usize) -> is
 /// As for readv(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn readv(fd: c_int, parts: *const libc::iovec, count: c_int) -> isize {
-    let result = raw::readv(fd, parts, count);
+    let result = direct::readv(fd, parts, count);
     match connection::of(fd) {
         // SAFETY: the kernel has accepted the parts and filled them as far as the result says.
         Some(connection) => after_read_of_parts(connection, fd, result, unsafe { parts_of(parts, count as usize) }),
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn recvfrom(
     address: *mut libc::sockaddr,
     length: *mut libc::socklen_t,
 ) -> isize {
-    let result = raw::recvfrom(socket, buffer, size, flags, address, length);
+    let result = direct::recvfrom(socket, buffer, size, flags, address, length);
     if !is_plain(socket, flags) {
         return result;
     }
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn recvfrom(
 /// As for recvmsg(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recvmsg(socket: c_int, message: *mut libc::msghdr, flags: c_int) -> isize {
-    let result = raw::recvmsg(socket, message, flags);
+    let result = direct::recvmsg(socket, message, flags);
     match connection::of(socket).filter(|_| result >= 0 && is_plain(socket, flags)) {
         Some(connection) => {
             // SAFETY: the kernel has accepted the message and filled its parts as far as the result says.
@@ -88,13 +88,12 @@ pub unsafe extern "C" fn recvmsg(socket: c_int, message: *mut libc::msghdr, flag
 /// As for write(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, size: usize) -> isize {
-    let Some(connection) = connection::of(fd) else { return raw::write(fd, buffer, size) };
+    let Some(connection) = connection::of(fd) else { return direct::write(fd, buffer, size) };
     if drain::is_under_way() {
-        let parts = [libc::iovec { iov_base: buffer.cast_mut(), iov_len: size }];
-        return write_in_drain(fd, &parts, |parts| raw::writev(fd, parts.as_ptr(), parts.len() as c_int));
+        return write_one_in_drain(fd, libc::iovec { iov_base: buffer.cast_mut(), iov_len: size });
     }
     // SAFETY: the kernel has read as much from the buffer as the result says.
-    unsafe { after_write_of_one(connection, raw::write(fd, buffer, size), buffer, size) }
+    unsafe { after_write_of_one(connection, direct::write(fd, buffer, size), buffer, size) }
 }
 
 /// writev(2).
@@ -104,14 +103,14 @@ pub unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, size: usize) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn writev(fd: c_int, parts: *const libc::iovec, count: c_int) -> isize {
     let Some(connection) = connection::of(fd).filter(|_| !parts.is_null()) else {
-        return raw::writev(fd, parts, count);
+        return direct::writev(fd, parts, count);
     };
     // SAFETY: the caller's promise: `parts` are `count` valid parts.
     let all = unsafe { parts_of(parts, usize::try_from(count).unwrap_or(0)) };
     if drain::is_under_way() {
-        return write_in_drain(fd, all, |parts| raw::writev(fd, parts.as_ptr(), parts.len() as c_int));
+        return write_in_drain(fd, all, |parts| direct::writev(fd, parts.as_ptr(), parts.len() as c_int));
     }
-    after_write(connection, raw::writev(fd, parts, count), all)
+    after_write(connection, direct::writev(fd, parts, count), all)
 }
 
 /// send(2).
@@ -138,14 +137,14 @@ pub unsafe extern "C" fn sendto(
     length: libc::socklen_t,
 ) -> isize {
     let Some(connection) = connection::of(socket) else {
-        return raw::sendto(socket, buffer, size, flags, address, length);
+        return direct::sendto(socket, buffer, size, flags, address, length);
     };
     let parts = [libc::iovec { iov_base: buffer.cast_mut(), iov_len: size }];
     if drain::is_under_way() {
         // A connection needs no address.
         return write_in_drain(socket, &parts, |parts| send_parts(socket, parts, flags));
     }
-    after_write(connection, raw::sendto(socket, buffer, size, flags, address, length), &parts)
+    after_write(connection, direct::sendto(socket, buffer, size, flags, address, length), &parts)
 }
 
 /// sendmsg(2).
@@ -155,14 +154,14 @@ pub unsafe extern "C" fn sendto(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sendmsg(socket: c_int, message: *const libc::msghdr, flags: c_int) -> isize {
     let Some(connection) = connection::of(socket).filter(|_| !message.is_null()) else {
-        return raw::sendmsg(socket, message, flags);
+        return direct::sendmsg(socket, message, flags);
     };
     // SAFETY: the caller's promise: a valid message.
     let (parts, has_control) = unsafe { (parts_of_message(message), (*message).msg_controllen > 0) };
     if drain::is_under_way() && !has_control {
         return write_in_drain(socket, parts, |parts| send_parts(socket, parts, flags));
     }
-    after_write(connection, raw::sendmsg(socket, message, flags), parts)
+    after_write(connection, direct::sendmsg(socket, message, flags), parts)
 }
 
 /// sendfile(2).
@@ -320,6 +319,11 @@ fn after_write(connection: &Connection, result: isize, parts: &[libc::iovec]) ->
     result
 }
 
+#[cold]
+fn write_one_in_drain(fd: c_int, part: libc::iovec) -> isize {
+    write_in_drain(fd, &[part], |parts| direct::writev(fd, parts.as_ptr(), parts.len() as c_int))
+}
+
 /// Announces the end of the connection in the last answer that is due, if that is in what is written.
 #[cold]
 fn write_in_drain(fd: c_int, parts: &[libc::iovec], send: impl Fn(&[libc::iovec]) -> isize) -> isize {
@@ -373,7 +377,7 @@ fn send_parts(socket: c_int, parts: &[libc::iovec], flags: c_int) -> isize {
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = parts.as_ptr().cast_mut();
     message.msg_iovlen = parts.len() as _;
-    raw::sendmsg(socket, &raw const message, flags)
+    direct::sendmsg(socket, &raw const message, flags)
 }
 
 /// Whether a receive takes bytes out of the stream into the buffer, and no others.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::handoff::table::{self, Kind};
 use crate::handoff::{drain, gate, helper, is_handed_over, owned};
 use crate::sys::signals::Blocked;
-use crate::sys::{KeepErrno, clock, raw};
+use crate::sys::{KeepErrno, clock, direct, raw};
 
 /// epoll_wait(2).
 ///
@@ -21,8 +21,8 @@ pub unsafe extern "C" fn epoll_wait(
 ) -> c_int {
     // The kernel has less to do without a mask; the library may need one in a drain.
     let wait = |timeout_ms, mask: *const libc::sigset_t| match mask.is_null() {
-        true => raw::epoll_wait(set, events, room, timeout_ms),
-        false => raw::epoll_pwait(set, events, room, timeout_ms, mask),
+        true => direct::epoll_wait(set, events, room, timeout_ms),
+        false => direct::epoll_pwait(set, events, room, timeout_ms, mask),
     };
     // SAFETY: the caller's promise.
     unsafe { wait_for(set, events, timeout_ms, std::ptr::null(), wait) }
@@ -40,14 +40,14 @@ pub unsafe extern "C" fn epoll_pwait(
     timeout_ms: c_int,
     mask: *const libc::sigset_t,
 ) -> c_int {
-    let wait = |timeout_ms, mask| raw::epoll_pwait(set, events, room, timeout_ms, mask);
+    let wait = |timeout_ms, mask| direct::epoll_pwait(set, events, room, timeout_ms, mask);
     // SAFETY: the caller's promise.
     unsafe { wait_for(set, events, timeout_ms, mask, wait) }
 }
 
 /// # Safety
 /// `events` must have room for as many as `wait` may give.
-#[inline]
+#[inline(always)]
 unsafe fn wait_for(
     set: c_int,
     events: *mut libc::epoll_event,
@@ -55,23 +55,41 @@ unsafe fn wait_for(
     mask: *const libc::sigset_t,
     wait: impl Fn(c_int, *const libc::sigset_t) -> c_int,
 ) -> c_int {
-    if !is_handed_over() {
-        return wait(timeout_ms, mask);
+    // What most loops do most of the time: nothing has to be remembered for the time after the wait.
+    let is_usual = timeout_ms <= 0 && is_known(set) && helper::is_quiet();
+    let result = if is_usual { wait(timeout_ms, mask) } else { 0 };
+    if is_usual && (result < 0 || helper::is_quiet()) {
+        return result;
     }
-    let held_back = note_set(set);
-    if timeout_ms <= 0 && helper::is_quiet() && held_back.is_none() {
-        // What most loops do most of the time: nothing has to be remembered for the time after the wait.
-        let result = wait(timeout_ms, mask);
-        if result < 0 || helper::is_quiet() {
-            return result;
-        }
-        // SAFETY: the kernel has filled so many.
+    // SAFETY: the caller's promise; the kernel has filled so many.
+    unsafe { wait_for_otherwise(set, events, is_usual.then_some(result), timeout_ms, mask, wait) }
+}
+
+/// Away from the usual case, whose few instructions are to lie together. `result`: of a wait that is over.
+///
+/// # Safety
+/// As for [`wait_for`], and `events` must be valid for `result` events.
+#[inline(never)]
+unsafe fn wait_for_otherwise(
+    set: c_int,
+    events: *mut libc::epoll_event,
+    result: Option<c_int>,
+    timeout_ms: c_int,
+    mask: *const libc::sigset_t,
+    wait: impl Fn(c_int, *const libc::sigset_t) -> c_int,
+) -> c_int {
+    if !is_handed_over() {
+        return result.unwrap_or_else(|| wait(timeout_ms, mask));
+    }
+    if let Some(result) = result {
+        // SAFETY: the caller's promise.
         let kept = unsafe { as_the_program_sees(set, events, result) };
         if kept > 0 || timeout_ms == 0 {
             come_if_called();
             return kept;
         }
     }
+    let held_back = note_set(set);
     let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
     // SAFETY: the caller's promise: room for so many events.
     unsafe { wait_with(set, events, timeout, mask, held_back, |time, mask| wait(milliseconds(time), mask)) }
@@ -188,10 +206,13 @@ unsafe fn as_the_program_sees(set: c_int, events: *mut libc::epoll_event, count:
 
 /// The library's own events go to the sets that the program waits for through these functions. Gives the signals that are to be
 /// held back until the wait, if there was something to do.
-#[inline]
 fn note_set(set: c_int) -> Option<Blocked> {
-    let is_known = table::entry(set).is_some_and(|entry| entry.kind() == Kind::EpollSet);
-    if is_known { None } else { note_new_set(set) }
+    if is_known(set) { None } else { note_new_set(set) }
+}
+
+#[inline]
+fn is_known(set: c_int) -> bool {
+    table::entry_of(set, Kind::EpollSet).is_some()
 }
 
 #[cold]
