@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mio::{Registry, Token};
 
 use crate::answer::Answer;
-use crate::connection::{Connection, Got, Targets};
+use crate::connection::{Connection, Got, Shares, Targets};
 use crate::outcome::{Loss, LostRequest, Moment, Verdict, judge};
 use crate::plan::{Kind, Plan};
 use crate::tally::{Retried, Tally};
@@ -17,6 +17,7 @@ pub(crate) struct World<'a> {
     pub(crate) targets: &'a Targets,
     pub(crate) tally: &'a mut Tally,
     pub(crate) next_id: &'a mut u64,
+    pub(crate) shares: &'a mut Shares,
     pub(crate) room: &'a mut [u8],
     pub(crate) limit: Duration,
     pub(crate) now: Instant,
@@ -264,7 +265,8 @@ impl Client {
         if job.piece < job.plan.pieces.len() {
             return self.lose(world, Loss::Wrong, "an answer before the whole request was sent");
         }
-        if answer.close || job.plan.then_close {
+        let is_too_many = connection.served == 1 && !world.shares.take(answer.pid);
+        if answer.close || job.plan.then_close || is_too_many {
             world.tally.announced += u64::from(answer.close && !job.plan.then_close);
             self.connection = None;
         }

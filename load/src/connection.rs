@@ -1,5 +1,6 @@
 //! One connection of a client, and where it leads.
 
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
@@ -37,6 +38,28 @@ impl Targets {
             ));
         }
         address
+    }
+}
+
+/// How many connections each of the server's processes may have. Which process gets one is chance: with few clients, one
+/// process has often twice as many as another, and what the server gives depends on that.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    most: usize,
+    taken: HashMap<u32, usize>,
+}
+
+impl Shares {
+    /// So many each.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, taken: HashMap::new() }
+    }
+
+    /// Whether this process may keep one more.
+    pub(crate) fn take(&mut self, pid: u32) -> bool {
+        let taken = self.taken.entry(pid).or_default();
+        *taken += 1;
+        *taken <= self.most
     }
 }
 

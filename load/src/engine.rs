@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
-use mio::{Events, Poll, Token};
+use anyhow::{Result, anyhow, ensure};
+use mio::{Events, Poll, Token, Waker};
 
 use crate::client::{Client, World};
-use crate::connection::Targets;
+use crate::connection::{Shares, Targets};
 use crate::opaque::OpaqueClient;
 use crate::plan::Kind;
 use crate::tally::Tally;
@@ -60,6 +60,9 @@ impl Slot {
 #[derive(Debug, Default)]
 struct Progress {
     stop: AtomicBool,
+    pause: AtomicBool,
+    /// No request is under way, and none will be begun before the pause is over.
+    is_at_rest: AtomicBool,
     answers: AtomicU64,
     lost: AtomicU64,
     newest_pid: AtomicU32,
@@ -69,16 +72,28 @@ struct Progress {
 #[derive(Debug)]
 pub struct Load {
     progress: Arc<Progress>,
+    waker: Waker,
     thread: JoinHandle<Result<Tally>>,
 }
 
 impl Load {
     /// Starts so many clients of each kind.
     pub fn start(kinds: &[(Kind, usize)], targets: Targets) -> Result<Self> {
+        Self::start_with(kinds, targets, Shares::new(usize::MAX))
+    }
+
+    /// Starts so many clients of a kind that keeps its connections. Each of so many processes gets as many of them: a client
+    /// whose server's process has enough connects anew after its first answer.
+    pub fn start_evenly(kind: Kind, clients: usize, targets: Targets, processes: usize) -> Result<Self> {
+        Self::start_with(&[(kind, clients)], targets, Shares::new(clients.div_ceil(processes.max(1))))
+    }
+
+    fn start_with(kinds: &[(Kind, usize)], targets: Targets, shares: Shares) -> Result<Self> {
         let progress = Arc::new(Progress::default());
-        let mut engine = Engine::new(kinds, targets, Arc::clone(&progress))?;
+        let mut engine = Engine::new(kinds, targets, shares, Arc::clone(&progress))?;
+        let waker = Waker::new(engine.poll.registry(), Token(usize::MAX))?;
         let thread = std::thread::Builder::new().name("clients".to_owned()).spawn(move || engine.run())?;
-        Ok(Self { progress, thread })
+        Ok(Self { progress, waker, thread })
     }
 
     /// Right answers so far.
@@ -96,6 +111,24 @@ impl Load {
         self.progress.newest_pid.load(Ordering::Relaxed)
     }
 
+    /// No new requests until the pause is over. Returns when those under way are answered.
+    pub fn pause(&self) -> Result<()> {
+        self.progress.pause.store(true, Ordering::SeqCst);
+        self.waker.wake()?;
+        while !self.progress.is_at_rest.load(Ordering::SeqCst) {
+            ensure!(!self.thread.is_finished(), "the clients have ended");
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        Ok(())
+    }
+
+    /// Ends a pause: all clients ask at once.
+    pub fn go_on(&self) -> Result<()> {
+        self.progress.is_at_rest.store(false, Ordering::SeqCst);
+        self.progress.pause.store(false, Ordering::SeqCst);
+        Ok(self.waker.wake()?)
+    }
+
     /// No new requests; those under way are waited for.
     pub fn stop(self) -> Result<Tally> {
         self.progress.stop.store(true, Ordering::Relaxed);
@@ -110,6 +143,7 @@ struct Engine {
     heap: BinaryHeap<Reverse<(Instant, usize)>>,
     in_heap: Vec<Option<Instant>>,
     targets: Targets,
+    shares: Shares,
     progress: Arc<Progress>,
     tally: Tally,
     next_id: u64,
@@ -118,7 +152,7 @@ struct Engine {
 }
 
 impl Engine {
-    fn new(kinds: &[(Kind, usize)], targets: Targets, progress: Arc<Progress>) -> Result<Self> {
+    fn new(kinds: &[(Kind, usize)], targets: Targets, shares: Shares, progress: Arc<Progress>) -> Result<Self> {
         let now = Instant::now();
         let mut slots = Vec::new();
         for (kind, count) in kinds {
@@ -136,7 +170,8 @@ impl Engine {
         let in_heap = vec![None; slots.len()];
         let (poll, tally, heap) = (Poll::new()?, Tally::default(), BinaryHeap::new());
         let room = vec![0; ROOM];
-        let mut engine = Self { poll, slots, heap, in_heap, targets, progress, tally, next_id: 1, room, looked: now };
+        let mut engine =
+            Self { poll, slots, heap, in_heap, targets, shares, progress, tally, next_id: 1, room, looked: now };
         (0..engine.slots.len()).for_each(|index| engine.plan_wake(index, now));
         Ok(engine)
     }
@@ -144,10 +179,20 @@ impl Engine {
     fn run(&mut self) -> Result<Tally> {
         let mut events = Events::with_capacity(1024);
         let mut look = Instant::now();
-        let mut give_up = None;
+        let (mut give_up, mut was_paused) = (None, false);
         loop {
-            let stopping = self.progress.stop.load(Ordering::Relaxed);
-            if stopping {
+            let pausing = self.progress.pause.load(Ordering::SeqCst);
+            if pausing && !was_paused {
+                was_paused = self.slots.iter().all(Slot::is_at_rest);
+                self.progress.is_at_rest.store(was_paused, Ordering::SeqCst);
+            } else if was_paused && !pausing {
+                was_paused = false;
+                let now = Instant::now();
+                (0..self.slots.len()).for_each(|index| self.plan_wake(index, now));
+            }
+            let is_over = self.progress.stop.load(Ordering::Relaxed);
+            let stopping = is_over || pausing;
+            if is_over {
                 let give_up = *give_up.get_or_insert_with(|| Instant::now() + LIMIT + LIMIT);
                 if self.slots.iter().all(Slot::is_at_rest) || Instant::now() >= give_up {
                     return Ok(std::mem::take(&mut self.tally));
@@ -195,6 +240,7 @@ impl Engine {
             targets: &self.targets,
             tally: &mut self.tally,
             next_id: &mut self.next_id,
+            shares: &mut self.shares,
             room: &mut self.room,
             limit: LIMIT,
             now,
@@ -216,5 +262,78 @@ impl Engine {
             *planned = Some(wake);
             self.heap.push(Reverse((wake, index)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Answers /hello until the client goes.
+    fn serve(mut client: TcpStream, pid: u32) {
+        let (mut text, mut room) = (String::new(), [0; 4096]);
+        while let Ok(count @ 1..) = client.read(&mut room) {
+            text.push_str(std::str::from_utf8(&room[..count]).unwrap());
+            while let Some((request, rest)) = text.split_once("\r\n\r\n") {
+                let id = request.split_once("id=").and_then(|(_, rest)| rest.split(' ').next()).unwrap().to_owned();
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\nX-Id: {id}\r\nX-Pid: {pid}\r\nContent-Length: 14\r\n\r\nHello, world!\n"
+                );
+                text = rest.to_owned();
+                if client.write_all(answer.as_bytes()).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A server of two processes, of which the first gets three connections of four. It ends with this test.
+    fn lopsided() -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for (client, pid) in listener.incoming().zip([1, 1, 1, 2].into_iter().cycle()) {
+                std::thread::spawn(move || serve(client.unwrap(), pid));
+            }
+        });
+        port
+    }
+
+    fn wait_for(mut is_true: impl FnMut() -> bool) {
+        let until = Instant::now() + LIMIT;
+        while !is_true() {
+            assert!(Instant::now() < until, "it does not become true");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn each_process_gets_its_share_of_the_connections() {
+        let load = Load::start_evenly(Kind::HelloBusy, 8, Targets::everywhere(lopsided()), 2).unwrap();
+        wait_for(|| load.answers() > 2000);
+        let tally = load.stop().unwrap();
+        assert_eq!(tally.all_lost(), 0);
+        // Four stay with each; for the last of the second process's, the first is tried some times more.
+        assert!((10..=24).contains(&tally.connections), "{} connections", tally.connections);
+    }
+
+    #[test]
+    fn nothing_is_asked_in_a_pause() {
+        let load = Load::start(&[(Kind::HelloBusy, 8)], Targets::everywhere(lopsided())).unwrap();
+        for _ in 0..3 {
+            let before = load.answers();
+            wait_for(|| load.answers() > before + 500);
+            load.pause().unwrap();
+            let then = load.answers();
+            assert!(load.newest_pid() > 0);
+            load.pause().unwrap();
+            assert_eq!(load.answers(), then);
+            load.go_on().unwrap();
+        }
+        let tally = load.stop().unwrap();
+        assert_eq!((tally.all_lost(), tally.connections), (0, 8));
     }
 }

@@ -149,7 +149,7 @@ fn load(running: &Running<'_>, kind: Kind, clients: usize) -> Result<Load> {
     Load::start(&[(kind, clients)], Targets::everywhere(running.port))
 }
 
-fn of_tally(tally: &mut Tally) -> Values {
+pub(super) fn of_tally(tally: &mut Tally) -> Values {
     let mut found = values([
         ("requests", Some(tally.requests as f64)),
         ("lost", Some(tally.all_lost() as f64)),
@@ -247,23 +247,17 @@ fn spread(running: &mut Running<'_>) -> Result<Values> {
 
 /// Kept-alive clients that ask again at once, after a quarter of the time to warm up.
 pub fn per_second(port: u16, clients: usize, time: Duration) -> Result<Values> {
-    let warm = Load::start(&[(Kind::HelloBusy, clients)], Targets::everywhere(port))?;
+    let start = || Load::start(&[(Kind::HelloBusy, clients)], Targets::everywhere(port));
+    let warm = start()?;
     std::thread::sleep(time / 4);
     warm.stop()?;
-    Ok(served(port, clients, time, || ())?.0)
-}
-
-/// What such clients get in some time, and how many answers; `mark` is called at the begin and at the end of it.
-pub(super) fn served(port: u16, clients: usize, time: Duration, mut mark: impl FnMut()) -> Result<(Values, u64)> {
-    let load = Load::start(&[(Kind::HelloBusy, clients)], Targets::everywhere(port))?;
+    let load = start()?;
     // The clients begin within 30 ms.
     std::thread::sleep(Duration::from_millis(50));
-    mark();
     let (since, before) = (Instant::now(), load.answers());
     std::thread::sleep(time);
     let (took, answers) = (since.elapsed(), load.answers() - before);
-    mark();
     let mut found = of_tally(&mut load.stop()?);
     found.insert("per_second".to_owned(), Some(answers as f64 / took.as_secs_f64()));
-    Ok((found, answers))
+    Ok(found)
 }

@@ -1,60 +1,96 @@
-//! The throughput of two servers that differ in one thing. What the machine does meanwhile changes it by more than that one
-//! thing, and from one second to the next: so both run at once, and the clients go from one to the other and back. And where a
-//! process happens to lie in memory is worth a percent for as long as it lives: so both are started anew again and again.
+//! The throughput of two servers that differ in one thing. What the machine does meanwhile changes it by far more than that one
+//! thing: from one second to the next, and with the place that the scheduler gives a process for as long as it is busy. And where a
+//! process happens to lie in memory is worth a percent for as long as it lives. So both run at once, each with clients that
+//! stay connected, and work in turns that are short and many; and both are started anew again and again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::measure;
+use super::measure::{of_tally, values};
 use super::process::Process;
 use super::results::{Values, summary};
 use super::running::Running;
+use crate::connection::Targets;
+use crate::engine::Load;
+use crate::plan::Kind;
 
 /// So often both are started, for so many turns each. Which one begins alternates, too.
 const STARTS: usize = 8;
-const TURNS: usize = 4;
-const TURN: Duration = Duration::from_millis(300);
+const TURNS: usize = 32;
+const TURN: Duration = Duration::from_millis(30);
+/// Of each turn before what counts.
+const WARM_UP: Duration = Duration::from_millis(3);
+/// The clients connect within 30 ms.
+const CONNECTED: Duration = Duration::from_millis(60);
 const CLIENTS: usize = 32;
 
-/// The medians of both over their turns. In those of the first is besides, for each thing that is compared, the median of
-/// what it was in a turn divided by what it was in the other one's turn beside it.
+/// The medians of both over their turns, and of the latencies over their starts. In those of the first is besides, for each
+/// thing that is compared, the median of what it was in a turn divided by what it was in the other one's turn beside it.
 pub fn throughput<'a>(mut start: impl FnMut() -> Result<[Running<'a>; 2]>) -> Result<[Values; 2]> {
-    let (mut ones, mut others) = (Vec::new(), Vec::new());
+    let (mut turns, mut clients) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for _ in 0..STARTS {
-        let [mut one, mut other] = start()?;
+        let mut both = start()?.map(Side::begin);
         for number in 0..TURNS {
-            if number % 2 == 0 {
-                ones.push(turn(&mut one)?);
-                others.push(turn(&mut other)?);
-            } else {
-                others.push(turn(&mut other)?);
-                ones.push(turn(&mut one)?);
+            for which in [number % 2, 1 - number % 2] {
+                if let (Some(Ok(side)), Some(turns)) = (both.get_mut(which), turns.get_mut(which)) {
+                    turns.push(side.turn()?);
+                }
             }
         }
+        for (side, found) in both.into_iter().zip(&mut clients) {
+            found.push(of_tally(&mut side?.load.stop()?));
+        }
     }
-    let mut of_one = medians(&ones);
-    for (name, compared) in [("ratio", "per_second"), ("cpu_ratio", "cpu_us")] {
-        let pairs = ones.iter().zip(&others);
-        let ratios: Vec<_> = pairs.map(|(one, other)| Some(of(one, compared)? / of(other, compared)?)).collect();
-        of_one.insert(name.to_owned(), summary(&ratios).and_then(|summary| summary.median));
+    let [ones, others] = &turns;
+    let mut compared = Vec::new();
+    for (name, what) in [("ratio", "per_second"), ("cpu_ratio", "cpu_us")] {
+        let pairs = ones.iter().zip(others);
+        let ratios: Vec<_> = pairs.map(|(one, other)| Some(of(one, what)? / of(other, what)?)).collect();
+        compared.push((name.to_owned(), summary(&ratios).and_then(|summary| summary.median)));
     }
-    Ok([of_one, medians(&others)])
+    let [of_one, of_other] = [0, 1].map(|which| {
+        let lists = [&turns, &clients].into_iter().filter_map(|lists| lists.get(which));
+        lists.flat_map(|list| medians(list)).collect::<Values>()
+    });
+    Ok([of_one.into_iter().chain(compared).collect(), of_other])
 }
 
-fn turn(running: &mut Running<'_>) -> Result<Values> {
-    let processes = running.look();
-    let mut cpu = Vec::new();
-    let (mut found, answers) = measure::served(running.port, CLIENTS, TURN, || {
-        cpu.push(processes.iter().map(Process::processor_time).sum::<Option<Duration>>());
-    })?;
-    ensure!(answers > 0, "no answer in {TURN:?}");
-    let took = match cpu[..] {
-        [Some(before), Some(after)] => Some(after.saturating_sub(before)),
-        _ => None,
-    };
-    found.insert("cpu_us".to_owned(), took.map(|took| took.as_secs_f64() * 1e6 / answers as f64));
-    Ok(found)
+/// A server and its clients.
+struct Side<'a> {
+    running: Running<'a>,
+    load: Load,
+}
+
+impl<'a> Side<'a> {
+    fn begin(running: Running<'a>) -> Result<Self> {
+        let targets = Targets::everywhere(running.port);
+        let load = Load::start_evenly(Kind::HelloBusy, CLIENTS, targets, running.processes)?;
+        std::thread::sleep(CONNECTED);
+        load.pause()?;
+        Ok(Self { running, load })
+    }
+
+    fn turn(&mut self) -> Result<Values> {
+        let processes = self.running.look();
+        let look = || {
+            let cpu: Option<Duration> = processes.iter().map(Process::processor_time).sum();
+            (Instant::now(), self.load.answers(), cpu)
+        };
+        self.load.go_on()?;
+        std::thread::sleep(WARM_UP);
+        let (since, before, cpu_before) = look();
+        std::thread::sleep(TURN);
+        let (until, after, cpu_after) = look();
+        self.load.pause()?;
+        ensure!(after > before, "no answer in {TURN:?}");
+        let answers = (after - before) as f64;
+        let took = cpu_before.zip(cpu_after).map(|(before, after)| after.saturating_sub(before));
+        Ok(values([
+            ("per_second", Some(answers / (until - since).as_secs_f64())),
+            ("cpu_us", took.map(|took| took.as_secs_f64() * 1e6 / answers)),
+        ]))
+    }
 }
 
 fn of(values: &Values, name: &str) -> Option<f64> {
