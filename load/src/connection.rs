@@ -42,7 +42,8 @@ impl Targets {
 }
 
 /// How many connections each of the server's processes may have. Which process gets one is chance: with few clients, one
-/// process has often twice as many as another, and what the server gives depends on that.
+/// process has often twice as many as another, and what the server gives depends on that. A place that was taken is not given
+/// back: this is for connections that last.
 #[derive(Debug)]
 pub(crate) struct Shares {
     most: usize,

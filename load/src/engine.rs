@@ -60,12 +60,14 @@ impl Slot {
 #[derive(Debug, Default)]
 struct Progress {
     stop: AtomicBool,
-    pause: AtomicBool,
-    /// No request is under way, and none will be begun before the pause is over.
-    is_at_rest: AtomicBool,
+    /// How often the clients were told to pause or to go on: an odd number is a pause.
+    orders: AtomicU32,
+    /// The last pause in which no request was under way any more.
+    rested: AtomicU32,
     answers: AtomicU64,
     lost: AtomicU64,
     newest_pid: AtomicU32,
+    connections: AtomicU64,
 }
 
 /// Clients at work.
@@ -101,6 +103,11 @@ impl Load {
         self.progress.answers.load(Ordering::Relaxed)
     }
 
+    /// Connections that were begun so far.
+    pub fn connections(&self) -> u64 {
+        self.progress.connections.load(Ordering::Relaxed)
+    }
+
     /// Lost requests so far.
     pub fn lost(&self) -> u64 {
         self.progress.lost.load(Ordering::Relaxed)
@@ -113,10 +120,10 @@ impl Load {
 
     /// No new requests until the pause is over. Returns when those under way are answered.
     pub fn pause(&self) -> Result<()> {
-        self.progress.pause.store(true, Ordering::SeqCst);
-        self.waker.wake()?;
-        while !self.progress.is_at_rest.load(Ordering::SeqCst) {
-            ensure!(!self.thread.is_finished(), "the clients have ended");
+        let order = self.order(|last| last % 2 == 0)?;
+        let until = Instant::now() + LIMIT + LIMIT;
+        while self.progress.rested.load(Ordering::SeqCst) != order {
+            ensure!(Instant::now() < until && !self.thread.is_finished(), "the clients do not come to rest");
             std::thread::sleep(Duration::from_micros(200));
         }
         Ok(())
@@ -124,9 +131,16 @@ impl Load {
 
     /// Ends a pause: all clients ask at once.
     pub fn go_on(&self) -> Result<()> {
-        self.progress.is_at_rest.store(false, Ordering::SeqCst);
-        self.progress.pause.store(false, Ordering::SeqCst);
-        Ok(self.waker.wake()?)
+        self.order(|last| last % 2 == 1).map(drop)
+    }
+
+    /// The number of the order, which is a new one only if the last one was another.
+    fn order(&self, is_another: impl Fn(u32) -> bool) -> Result<u32> {
+        let last = self.progress.orders.load(Ordering::SeqCst);
+        let order = last + u32::from(is_another(last));
+        self.progress.orders.store(order, Ordering::SeqCst);
+        self.waker.wake()?;
+        Ok(order)
     }
 
     /// No new requests; those under way are waited for.
@@ -179,17 +193,18 @@ impl Engine {
     fn run(&mut self) -> Result<Tally> {
         let mut events = Events::with_capacity(1024);
         let mut look = Instant::now();
-        let (mut give_up, mut was_paused) = (None, false);
+        let (mut give_up, mut order) = (None, 0);
         loop {
-            let pausing = self.progress.pause.load(Ordering::SeqCst);
-            if pausing && !was_paused {
-                was_paused = self.slots.iter().all(Slot::is_at_rest);
-                self.progress.is_at_rest.store(was_paused, Ordering::SeqCst);
-            } else if was_paused && !pausing {
-                was_paused = false;
+            let new_order = self.progress.orders.load(Ordering::SeqCst);
+            let pausing = new_order % 2 == 1;
+            if pausing && self.slots.iter().all(Slot::is_at_rest) {
+                self.progress.rested.store(new_order, Ordering::SeqCst);
+            }
+            if new_order != order && !pausing {
                 let now = Instant::now();
                 (0..self.slots.len()).for_each(|index| self.plan_wake(index, now));
             }
+            order = new_order;
             let is_over = self.progress.stop.load(Ordering::Relaxed);
             let stopping = is_over || pausing;
             if is_over {
@@ -217,6 +232,7 @@ impl Engine {
                 (0..self.slots.len()).for_each(|index| self.at(index, now, stopping, Slot::check_deadline));
             }
             self.progress.answers.store(self.tally.answers() as u64, Ordering::Relaxed);
+            self.progress.connections.store(self.tally.connections, Ordering::Relaxed);
             self.progress.lost.store(self.tally.all_lost(), Ordering::Relaxed);
             self.progress.newest_pid.store(self.tally.newest_pid, Ordering::Relaxed);
         }
@@ -290,7 +306,7 @@ mod tests {
         }
     }
 
-    /// A server of two processes, of which the first gets three connections of four. It ends with this test.
+    /// A server of two processes, of which the first gets three connections of four.
     fn lopsided() -> u16 {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -313,24 +329,31 @@ mod tests {
     #[test]
     fn each_process_gets_its_share_of_the_connections() {
         let load = Load::start_evenly(Kind::HelloBusy, 8, Targets::everywhere(lopsided()), 2).unwrap();
-        wait_for(|| load.answers() > 2000);
+        // Every fourth is the second process's, and it is to have four.
+        wait_for(|| load.connections() == 16);
+        let answers = load.answers();
+        wait_for(|| load.answers() > answers + 1000);
         let tally = load.stop().unwrap();
-        assert_eq!(tally.all_lost(), 0);
-        // Four stay with each; for the last of the second process's, the first is tried some times more.
-        assert!((10..=24).contains(&tally.connections), "{} connections", tally.connections);
+        assert_eq!((tally.all_lost(), tally.connections), (0, 16));
     }
 
     #[test]
     fn nothing_is_asked_in_a_pause() {
         let load = Load::start(&[(Kind::HelloBusy, 8)], Targets::everywhere(lopsided())).unwrap();
+        wait_for(|| load.connections() == 8);
         for _ in 0..3 {
             let before = load.answers();
             wait_for(|| load.answers() > before + 500);
             load.pause().unwrap();
             let then = load.answers();
-            assert!(load.newest_pid() > 0);
-            load.pause().unwrap();
+            // They would ask at once.
+            std::thread::sleep(Duration::from_millis(20));
             assert_eq!(load.answers(), then);
+            load.go_on().unwrap();
+        }
+        // Also if the clients have not seen the end of the last pause yet.
+        for _ in 0..1000 {
+            load.pause().unwrap();
             load.go_on().unwrap();
         }
         let tally = load.stop().unwrap();

@@ -1,5 +1,5 @@
 //! What every assisted call asks first, in one word. Behind it, in the same cache line, lies the beginning of the table's directory:
-//! outside a drain, a call looks at this line and at the entry of its descriptor, and at nothing else.
+//! outside a drain, a call on one of the first 1,792 descriptors looks at this line and at its entry, and at nothing else.
 
 #[cfg(feature = "assist")]
 use std::sync::atomic::AtomicPtr;

@@ -1,9 +1,9 @@
 //! The system calls that a busy server makes all the time, as the processor's own instruction where the program called a
 //! function: -1 and `errno` on failure, as [`super::raw`].
 //!
-//! The C library's `syscall` costs more than it seems to. The kernel leaves the processor without its memory of return addresses, so
-//! each return after a system call is a misprediction, and that function adds one, beside moving six arguments. Together that was
-//! a third of what the library cost a request (docs/benchmarks.md).
+//! The C library's `syscall` costs more than it seems to: it moves six arguments, and returns once more. After a system call the
+//! processor often does not know where a return leads, for the kernel has used up its memory for that, or emptied it. A small
+//! request cost 0.5 % more through it (docs/benchmarks.md).
 //!
 //! Only what the program asks for goes this way. What the library does for itself goes through `syscall`: tests put themselves
 //! there. With `--cfg cluster_libc_calls` all do, for tools that have to see the program's waits (ThreadSanitizer).
@@ -13,8 +13,7 @@ use std::os::raw::{c_int, c_void};
 
 use super::signals::MASK_SIZE;
 
-/// One system call, its arguments numbers and pointers; an int has what it may in the upper half of its register, for the kernel
-/// looks at the lower.
+/// One system call, its arguments pointers and numbers of a register's size.
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64", not(cluster_libc_calls)))]
 macro_rules! call {
     ($number:ident, $a:expr, $b:expr, $c:expr) => {
@@ -61,10 +60,16 @@ macro_rules! call {
     };
 }
 
+/// As it fills a register: some system calls look at all of it, and so do seccomp filters.
+#[inline(always)]
+fn wide(number: c_int) -> isize {
+    number as isize
+}
+
 /// epoll_ctl(2).
 #[inline(always)]
 pub(crate) fn epoll_ctl(set: RawFd, operation: c_int, fd: RawFd, event: *mut libc::epoll_event) -> c_int {
-    call!(SYS_epoll_ctl, set, operation, fd, event) as c_int
+    call!(SYS_epoll_ctl, wide(set), wide(operation), wide(fd), event) as c_int
 }
 
 /// epoll_pwait(2).
@@ -76,14 +81,14 @@ pub(crate) fn epoll_pwait(
     timeout_ms: c_int,
     mask: *const libc::sigset_t,
 ) -> c_int {
-    call!(SYS_epoll_pwait, set, events, room, timeout_ms, mask, MASK_SIZE) as c_int
+    call!(SYS_epoll_pwait, wide(set), events, wide(room), wide(timeout_ms), mask, MASK_SIZE) as c_int
 }
 
 /// epoll_wait(2), where the kernel has it as a system call of its own.
 #[inline(always)]
 pub(crate) fn epoll_wait(set: RawFd, events: *mut libc::epoll_event, room: c_int, timeout_ms: c_int) -> c_int {
     #[cfg(target_arch = "x86_64")]
-    return call!(SYS_epoll_wait, set, events, room, timeout_ms) as c_int;
+    return call!(SYS_epoll_wait, wide(set), events, wide(room), wide(timeout_ms)) as c_int;
     #[cfg(not(target_arch = "x86_64"))]
     epoll_pwait(set, events, room, timeout_ms, std::ptr::null())
 }
@@ -91,13 +96,13 @@ pub(crate) fn epoll_wait(set: RawFd, events: *mut libc::epoll_event, room: c_int
 /// read(2).
 #[inline(always)]
 pub(crate) fn read(fd: RawFd, buffer: *mut c_void, size: usize) -> isize {
-    call!(SYS_read, fd, buffer, size)
+    call!(SYS_read, wide(fd), buffer, size)
 }
 
 /// readv(2).
 #[inline(always)]
 pub(crate) fn readv(fd: RawFd, parts: *const libc::iovec, count: c_int) -> isize {
-    call!(SYS_readv, fd, parts, count)
+    call!(SYS_readv, wide(fd), parts, wide(count))
 }
 
 /// recvfrom(2).
@@ -110,25 +115,25 @@ pub(crate) fn recvfrom(
     address: *mut libc::sockaddr,
     length: *mut libc::socklen_t,
 ) -> isize {
-    call!(SYS_recvfrom, socket, buffer, size, flags, address, length)
+    call!(SYS_recvfrom, wide(socket), buffer, size, wide(flags), address, length)
 }
 
 /// recvmsg(2).
 #[inline(always)]
 pub(crate) fn recvmsg(socket: RawFd, message: *mut libc::msghdr, flags: c_int) -> isize {
-    call!(SYS_recvmsg, socket, message, flags)
+    call!(SYS_recvmsg, wide(socket), message, wide(flags))
 }
 
 /// write(2).
 #[inline(always)]
 pub(crate) fn write(fd: RawFd, buffer: *const c_void, size: usize) -> isize {
-    call!(SYS_write, fd, buffer, size)
+    call!(SYS_write, wide(fd), buffer, size)
 }
 
 /// writev(2).
 #[inline(always)]
 pub(crate) fn writev(fd: RawFd, parts: *const libc::iovec, count: c_int) -> isize {
-    call!(SYS_writev, fd, parts, count)
+    call!(SYS_writev, wide(fd), parts, wide(count))
 }
 
 /// sendto(2).
@@ -141,13 +146,13 @@ pub(crate) fn sendto(
     address: *const libc::sockaddr,
     length: libc::socklen_t,
 ) -> isize {
-    call!(SYS_sendto, socket, buffer, size, flags, address, length)
+    call!(SYS_sendto, wide(socket), buffer, size, wide(flags), address, length as usize)
 }
 
 /// sendmsg(2).
 #[inline(always)]
 pub(crate) fn sendmsg(socket: RawFd, message: *const libc::msghdr, flags: c_int) -> isize {
-    call!(SYS_sendmsg, socket, message, flags)
+    call!(SYS_sendmsg, wide(socket), message, wide(flags))
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! Nothing here knows about clusters. Functions marked *signal-safe* may run in a signal handler and between `clone`
 //! and `exec`: they allocate nothing, take no lock, and call only what signal-safety(7) lists, or a bare system call.
 //!
-//! The library's own reads, writes and waits are bare system calls, too: `libc::read` is the assisted function of that name,
-//! which is for the program's.
+//! What the library reads from its own descriptors and writes to them are bare system calls, too, and so are the master's waits:
+//! `libc::read` is the assisted function of that name, which is for the program's.
 
 pub(crate) mod clock;
 pub(crate) mod cpu;
@@ -16,6 +16,8 @@ pub(crate) mod epoll_sets;
 pub(crate) mod fd;
 pub(crate) mod image;
 pub(crate) mod limits;
+#[cfg(all(feature = "assist", target_env = "musl"))]
+pub(crate) mod musl;
 pub(crate) mod open_files;
 pub(crate) mod pidfd;
 pub(crate) mod port;

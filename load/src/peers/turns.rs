@@ -21,8 +21,9 @@ const TURNS: usize = 32;
 const TURN: Duration = Duration::from_millis(30);
 /// Of each turn before what counts.
 const WARM_UP: Duration = Duration::from_millis(3);
-/// The clients connect within 30 ms.
-const CONNECTED: Duration = Duration::from_millis(60);
+/// Clients that have not connected for so long have all found their place: they begin within 30 ms.
+const CONNECTED: Duration = Duration::from_millis(50);
+const CONNECTED_LIMIT: Duration = Duration::from_secs(5);
 const CLIENTS: usize = 32;
 
 /// The medians of both over their turns, and of the latencies over their starts. In those of the first is besides, for each
@@ -30,23 +31,24 @@ const CLIENTS: usize = 32;
 pub fn throughput<'a>(mut start: impl FnMut() -> Result<[Running<'a>; 2]>) -> Result<[Values; 2]> {
     let (mut turns, mut clients) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for _ in 0..STARTS {
-        let mut both = start()?.map(Side::begin);
+        let [one, other] = start()?;
+        let mut both = [Side::begin(one)?, Side::begin(other)?];
         for number in 0..TURNS {
             for which in [number % 2, 1 - number % 2] {
-                if let (Some(Ok(side)), Some(turns)) = (both.get_mut(which), turns.get_mut(which)) {
+                if let (Some(side), Some(turns)) = (both.get_mut(which), turns.get_mut(which)) {
                     turns.push(side.turn()?);
                 }
             }
         }
         for (side, found) in both.into_iter().zip(&mut clients) {
-            found.push(of_tally(&mut side?.load.stop()?));
+            found.push(side.end()?);
         }
     }
     let [ones, others] = &turns;
     let mut compared = Vec::new();
     for (name, what) in [("ratio", "per_second"), ("cpu_ratio", "cpu_us")] {
         let pairs = ones.iter().zip(others);
-        let ratios: Vec<_> = pairs.map(|(one, other)| Some(of(one, what)? / of(other, what)?)).collect();
+        let ratios: Vec<_> = pairs.filter_map(|(one, other)| Some(Some(of(one, what)? / of(other, what)?))).collect();
         compared.push((name.to_owned(), summary(&ratios).and_then(|summary| summary.median)));
     }
     let [of_one, of_other] = [0, 1].map(|which| {
@@ -60,36 +62,51 @@ pub fn throughput<'a>(mut start: impl FnMut() -> Result<[Running<'a>; 2]>) -> Re
 struct Side<'a> {
     running: Running<'a>,
     load: Load,
+    connections: u64,
 }
 
 impl<'a> Side<'a> {
     fn begin(running: Running<'a>) -> Result<Self> {
         let targets = Targets::everywhere(running.port);
         let load = Load::start_evenly(Kind::HelloBusy, CLIENTS, targets, running.processes)?;
-        std::thread::sleep(CONNECTED);
+        let until = Instant::now() + CONNECTED_LIMIT;
+        let mut connections = 0;
+        while connections < CLIENTS as u64 || connections != load.connections() {
+            ensure!(Instant::now() < until, "{connections} connections, and no end");
+            connections = load.connections();
+            std::thread::sleep(CONNECTED);
+        }
         load.pause()?;
-        Ok(Self { running, load })
+        Ok(Self { running, load, connections })
     }
 
     fn turn(&mut self) -> Result<Values> {
-        let processes = self.running.look();
-        let look = || {
-            let cpu: Option<Duration> = processes.iter().map(Process::processor_time).sum();
-            (Instant::now(), self.load.answers(), cpu)
-        };
+        // While nothing runs: the kernel counts a running thread's time in steps of milliseconds.
+        let (before, cpu_before) = (self.load.answers(), self.processor_time());
         self.load.go_on()?;
         std::thread::sleep(WARM_UP);
-        let (since, before, cpu_before) = look();
+        let (since, first) = (Instant::now(), self.load.answers());
         std::thread::sleep(TURN);
-        let (until, after, cpu_after) = look();
+        let (until, last) = (Instant::now(), self.load.answers());
         self.load.pause()?;
-        ensure!(after > before, "no answer in {TURN:?}");
-        let answers = (after - before) as f64;
-        let took = cpu_before.zip(cpu_after).map(|(before, after)| after.saturating_sub(before));
+        let answers = (self.load.answers() - before) as f64;
+        let took = cpu_before.zip(self.processor_time()).map(|(before, after)| after.saturating_sub(before));
+        // One that the machine gave nothing to tells nothing.
         Ok(values([
-            ("per_second", Some(answers / (until - since).as_secs_f64())),
+            ("per_second", (last > first).then(|| (last - first) as f64 / (until - since).as_secs_f64())),
             ("cpu_us", took.map(|took| took.as_secs_f64() * 1e6 / answers)),
         ]))
+    }
+
+    fn processor_time(&mut self) -> Option<Duration> {
+        self.running.look().iter().map(Process::processor_time).sum()
+    }
+
+    fn end(self) -> Result<Values> {
+        let mut tally = self.load.stop()?;
+        ensure!(tally.all_lost() == 0, "{} requests were lost", tally.all_lost());
+        ensure!(tally.connections == self.connections, "clients had to connect anew");
+        Ok(of_tally(&mut tally))
     }
 }
 

@@ -5,6 +5,10 @@ use std::os::raw::{c_int, c_void};
 use super::listeners::{fail, is_non_blocking};
 use crate::handoff::connection::{self, Connection};
 use crate::handoff::{drain, edit};
+#[cfg(not(target_env = "musl"))]
+use crate::sys::direct as messages;
+#[cfg(target_env = "musl")]
+use crate::sys::musl as messages;
 #[cfg(target_env = "gnu")]
 use crate::sys::process;
 use crate::sys::{KeepErrno, direct, raw, tcp};
@@ -71,7 +75,7 @@ pub unsafe extern "C" fn recvfrom(
 /// As for recvmsg(2).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recvmsg(socket: c_int, message: *mut libc::msghdr, flags: c_int) -> isize {
-    let result = direct::recvmsg(socket, message, flags);
+    let result = messages::recvmsg(socket, message, flags);
     match connection::of(socket).filter(|_| result >= 0 && is_plain(socket, flags)) {
         Some(connection) => {
             // SAFETY: the kernel has accepted the message and filled its parts as far as the result says.
@@ -154,14 +158,14 @@ pub unsafe extern "C" fn sendto(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sendmsg(socket: c_int, message: *const libc::msghdr, flags: c_int) -> isize {
     let Some(connection) = connection::of(socket).filter(|_| !message.is_null()) else {
-        return direct::sendmsg(socket, message, flags);
+        return messages::sendmsg(socket, message, flags);
     };
     // SAFETY: the caller's promise: a valid message.
     let (parts, has_control) = unsafe { (parts_of_message(message), (*message).msg_controllen > 0) };
     if drain::is_under_way() && !has_control {
         return write_in_drain(socket, parts, |parts| send_parts(socket, parts, flags));
     }
-    after_write(connection, direct::sendmsg(socket, message, flags), parts)
+    after_write(connection, messages::sendmsg(socket, message, flags), parts)
 }
 
 /// sendfile(2).
@@ -377,7 +381,7 @@ fn send_parts(socket: c_int, parts: &[libc::iovec], flags: c_int) -> isize {
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = parts.as_ptr().cast_mut();
     message.msg_iovlen = parts.len() as _;
-    direct::sendmsg(socket, &raw const message, flags)
+    messages::sendmsg(socket, &raw const message, flags)
 }
 
 /// Whether a receive takes bytes out of the stream into the buffer, and no others.
@@ -447,4 +451,66 @@ pub unsafe extern "C" fn splice(
         connection.lose_track();
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::MaybeUninit;
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+    use crate::sys::{fd, socket};
+
+    /// As a program makes them on its stack: each field is set, and what lies between them is what was there before.
+    fn header(parts: &mut [libc::iovec; 1], control: &mut [u64; 8], length: usize) -> libc::msghdr {
+        let mut header = MaybeUninit::<libc::msghdr>::uninit();
+        let place = header.as_mut_ptr();
+        // SAFETY: bytes first, then every field; the control data has room for the length.
+        unsafe {
+            std::ptr::write_bytes(place.cast::<u8>(), 0xff, size_of::<libc::msghdr>());
+            (*place).msg_name = std::ptr::null_mut();
+            (*place).msg_namelen = 0;
+            (*place).msg_iov = parts.as_mut_ptr();
+            (*place).msg_iovlen = 1;
+            (*place).msg_control = control.as_mut_ptr().cast();
+            (*place).msg_controllen = length as _;
+            (*place).msg_flags = 0;
+            header.assume_init()
+        }
+    }
+
+    #[test]
+    fn messages_pass_whatever_lies_between_their_fields_contract_6_2() {
+        let (one, other) = socket::datagram_pair().unwrap();
+        let (mut text, mut room) = (*b"abc", [0u8; 8]);
+        let mut parts = [libc::iovec { iov_base: text.as_mut_ptr().cast(), iov_len: 3 }];
+        let mut control = [u64::MAX; 8];
+        // SAFETY: a number.
+        let space = unsafe { libc::CMSG_SPACE(4) } as usize;
+        let message = header(&mut parts, &mut control, space);
+        // SAFETY: there is room for one control message, of one descriptor.
+        unsafe {
+            let part = libc::CMSG_FIRSTHDR(&raw const message);
+            (*part).cmsg_level = libc::SOL_SOCKET;
+            (*part).cmsg_type = libc::SCM_RIGHTS;
+            (*part).cmsg_len = libc::CMSG_LEN(4) as _;
+            libc::CMSG_DATA(part).cast::<c_int>().write_unaligned(one.as_raw_fd());
+            assert_eq!(sendmsg(one.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL), 3);
+        }
+        let mut parts = [libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: 8 }];
+        let mut control = [u64::MAX; 8];
+        let mut message = header(&mut parts, &mut control, size_of::<[u64; 8]>());
+        // SAFETY: a valid message; the kernel has filled the control data, and the descriptor in it is nobody else's.
+        let came = unsafe {
+            assert_eq!(recvmsg(other.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC), 3);
+            let part = libc::CMSG_FIRSTHDR(&raw const message);
+            assert_eq!((*part).cmsg_type, libc::SCM_RIGHTS);
+            fd::owned(libc::CMSG_DATA(part).cast::<c_int>().read_unaligned().into()).unwrap()
+        };
+        assert_eq!(
+            (&room[..3], message.msg_controllen as usize, message.msg_flags),
+            (&b"abc"[..], space, libc::MSG_CMSG_CLOEXEC)
+        );
+        assert_eq!(fd::FileIdentity::of(came.as_raw_fd()), fd::FileIdentity::of(one.as_raw_fd()));
+    }
 }
