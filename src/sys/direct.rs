@@ -3,7 +3,7 @@
 //!
 //! The C library's `syscall` costs more than it seems to: it moves six arguments, and returns once more. After a system call the
 //! processor often does not know where a return leads, for the kernel has used up its memory for that, or emptied it. A small
-//! request cost 0.5 % more through it (docs/benchmarks.md).
+//! request cost 0.8 % more through it (docs/benchmarks.md).
 //!
 //! Only what the program asks for goes this way. What the library does for itself goes through `syscall`: tests put themselves
 //! there. With `--cfg cluster_libc_calls` all do, for tools that have to see the program's waits (ThreadSanitizer).
