@@ -1,7 +1,8 @@
 /* contract 6.2: the assisted waits are interrupted by a signal as the system calls are. One that comes while the library is between
    two system calls of its own, before the wait, is not slept over: the program's handler has only made a note, and counts on EINTR.
    accept() at any time; epoll_wait() on a set that it did not know, and in a drain; poll() and select() in a drain, where the order to stop
-   comes just then.
+   comes just then. And the order comes only when a loop has heard of the drain: one that wakes up late finds the library's event
+   and the signal at once, and cannot tell that there was a signal.
 
    The library's system calls go through two functions of the C library, which this program replaces: so it sees that moment. */
 #include "rig.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *way = "";
@@ -27,6 +30,42 @@ static void on_signal(int number)
 {
     (void)number;
     noted = 1;
+}
+
+/* The library's thread runs where the program's does, which is not to run before the other sleeps. */
+static pthread_t program;
+static cpu_set_t one_processor;
+static volatile bool is_woken = false;
+
+static void in_the_library(int fd, long number)
+{
+    if (number == SYS_write && fd > STDERR_FILENO) {
+        sched_setaffinity(0, sizeof one_processor, &one_processor);
+        is_woken = true;
+    } else if (number == SYS_sendmsg && is_woken) { /* it says that it has drained: the master would stop it */
+        is_woken = false;
+        pthread_kill(program, SIGUSR1);
+    }
+}
+
+static void share_a_processor(void)
+{
+    struct sched_param none = {0};
+    program = pthread_self();
+    CHECK_INT(sched_getaffinity(0, sizeof one_processor, &one_processor), ==, 0);
+    int first = 0;
+    while (!CPU_ISSET(first, &one_processor))
+        first++;
+    CPU_ZERO(&one_processor);
+    CPU_SET(first, &one_processor);
+    CHECK_INT(sched_setaffinity(0, sizeof one_processor, &one_processor), ==, 0);
+    /* A thread of this kind does not take the processor from another when it is woken. */
+    CHECK_INT(sched_setscheduler(0, SCHED_BATCH, &none), ==, 0);
+    /* The library's thread stays from now on. */
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    CHECK_INT(waitpid(child, NULL, 0), ==, child);
 }
 
 static void signal_now(void)
@@ -50,9 +89,14 @@ long syscall(long number, ...)
     va_end(list);
     if (!next)
         *(void **)&next = dlsym(RTLD_NEXT, "syscall");
+    bool is_late = strcmp(way, "epoll late") == 0;
+    if (is_late && number == SYS_write && program && !pthread_equal(program, pthread_self()))
+        in_the_library((int)a[0], number);
     long result = next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (is_late && number == SYS_sendmsg && program && !pthread_equal(program, pthread_self()))
+        in_the_library((int)a[0], number);
     bool is_it = strcmp(way, "accept") == 0 ? number == SYS_accept4 && result < 0 && errno == EAGAIN
-                                            : strncmp(way, "epoll", 5) == 0 && number == SYS_write;
+                                            : !is_late && strncmp(way, "epoll", 5) == 0 && number == SYS_write;
     if (is_it)
         signal_now();
     return result;
@@ -98,8 +142,10 @@ static int worker(void)
     signal(SIGTERM, SIG_IGN);
     if (strncmp(way, "epoll", 5) == 0)
         CHECK_INT(epoll_ctl(set, EPOLL_CTL_ADD, listener, &event), ==, 0);
-    if (strcmp(way, "epoll") == 0)
+    if (strcmp(way, "epoll") == 0 || strcmp(way, "epoll late") == 0)
         CHECK_INT(epoll_wait(set, &event, 1, 0), ==, 0); /* known from here on */
+    if (strcmp(way, "epoll late") == 0)
+        share_a_processor();
     say("worker %u listening", cluster_worker_id());
     is_armed = true;
     int result;
@@ -142,6 +188,7 @@ void test_main(void)
     one("accept");
     one("epoll anew");
     one("epoll");
+    one("epoll late");
     one("poll");
     one("select");
 }

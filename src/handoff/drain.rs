@@ -31,6 +31,11 @@ const MOST_AT_A_TIME: u32 = 32;
 /// So many a loop lets go before it deals with them: a request that comes meanwhile is served, but an idle client's next
 /// connection is the replacement's.
 const MOST_OF_A_LOOP: u32 = 64;
+/// How long a loop may take to hear of the drain: longer than a busy machine puts a thread aside, and no longer than a restart may
+/// wait for sets that the program has made and waits for no more.
+const TIME_TO_HEAR: Duration = Duration::from_millis(500);
+/// In the flags of an epoll set's entry: its loop has heard of the drain.
+const HEARD: u32 = 1;
 /// The longest between two looks for closed listeners.
 const LONGEST_SUSPICION: Duration = Duration::from_secs(1);
 
@@ -182,6 +187,9 @@ impl Duties {
             notice::give();
         }
         let mut some_left = gate::is_accepting() || (!children::is_child() && children::some_are_busy());
+        // What the master does next is a signal. A loop that finds it beside the library's event has had its handler run already,
+        // and would sleep on: from its first look on, it lets signals in only while it waits.
+        some_left |= now.saturating_sub(since) < TIME_TO_HEAR && !loops_have_heard();
         let is_registered_by_now = now.saturating_sub(since) >= TIME_TO_REGISTER;
         let mut let_go = 0;
         for (socket, entry) in connection::each() {
@@ -215,6 +223,11 @@ impl Duties {
     }
 }
 
+fn loops_have_heard() -> bool {
+    children::is_child()
+        || table::each(Kind::EpollSet).all(|(_, entry)| entry.flags.load(Ordering::Acquire) & HEARD != 0)
+}
+
 /// How long an old worker may take to become empty; then the master tells it to stop.
 fn time_to_finish() -> Duration {
     match standing() {
@@ -223,8 +236,12 @@ fn time_to_finish() -> Duration {
     }
 }
 
-/// A loop of the program's is about to wait for this set. Gives when it wants to look again, if at all.
+/// A loop of the program's is about to wait for this set, and holds signals back until it does. Gives when it wants to look again,
+/// if at all.
 pub(super) fn look_at_set(set: RawFd) -> Option<Duration> {
+    if let Some(entry) = table::entry_of(set, Kind::EpollSet) {
+        entry.flags.store(HEARD, Ordering::Release);
+    }
     let now = clock::monotonic();
     let not_before = Duration::from_nanos(NOT_BEFORE.load(Ordering::Acquire));
     if now < not_before {

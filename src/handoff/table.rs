@@ -44,7 +44,8 @@ pub(crate) struct Entry {
     pub(crate) connection: Connection,
     /// The socket's cookie.
     pub(crate) cookie: AtomicU64,
-    /// Of a listener: whether the program believes it to be non-blocking, and whether the program has shut it down.
+    /// Of a listener: whether the program believes it to be non-blocking, whether it has shut it down (see `owned`). Of an epoll set:
+    /// whether its loop has heard of the drain.
     pub(crate) flags: AtomicU32,
     /// Of a listener: where it listens, and its inode.
     listener: [AtomicU64; 4],

@@ -129,8 +129,9 @@ pub fn section(results: &Results) -> String {
     }
     text += "\n### What the library costs\n\n32 kept-alive clients that ask again at once, as many for each worker. Both servers run, \
              their clients stay connected, and the two work in turns: 256 turns of 30 ms each in a round, of which the medians \
-             count. After 32 turns both are started anew. It takes that many: where there are as many processors as workers, \
-             the scheduler alone makes a turn differ from the one beside it by a tenth and more. The workers of both lead sessions of \
+             count. After 32 turns both are started anew. Each worker stays on a processor of its own, and the clients go \
+             where there is room: whether two workers share a processor makes up to a factor of two, whatever the server. \
+             The workers of both lead sessions of \
              their own. Where the kernel schedules by session (`kernel.sched_autogroup_enabled`), that alone costs two workers \
              some 20 % beside clients on the same two processors: without it in the plain server, the library's had 0.76 and \
              0.84 of its throughput in two rounds, and 1.01 and 1.02 with that switched off.\n\n";

@@ -1,11 +1,15 @@
 //! The throughput of two servers that differ in one thing. What the machine does meanwhile changes it by far more than that one
-//! thing: from one second to the next, and with the place that the scheduler gives a process for as long as it is busy. And where a
-//! process happens to lie in memory is worth a percent for as long as it lives. So both run at once, each with clients that
-//! stay connected, and work in turns that are short and many; and both are started anew again and again.
+//! thing, from one second to the next. So both run at once, each with clients that stay connected, and work in turns that are short and
+//! many. Whether two workers share a processor while the clients have another, or one worker shares with the clients, makes as
+//! much as a factor of two: so each worker has a processor that it stays on. And where a process happens to lie in memory is worth a
+//! percent for as long as it lives: so both are started anew again and again.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 
 use super::measure::{of_tally, values};
 use super::process::Process;
@@ -67,6 +71,7 @@ struct Side<'a> {
 
 impl<'a> Side<'a> {
     fn begin(running: Running<'a>) -> Result<Self> {
+        keep_apart(&running.workers())?;
         let targets = Targets::everywhere(running.port);
         let load = Load::start_evenly(Kind::HelloBusy, CLIENTS, targets, running.processes)?;
         let until = Instant::now() + CONNECTED_LIMIT;
@@ -108,6 +113,21 @@ impl<'a> Side<'a> {
         ensure!(tally.connections == self.connections, "clients had to connect anew");
         Ok(of_tally(&mut tally))
     }
+}
+
+/// Gives each worker a processor to stay on, in turn; the clients go where there is room.
+fn keep_apart(workers: &[Process]) -> Result<()> {
+    let allowed = sched_getaffinity(Pid::this())?;
+    let processors: Vec<usize> = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).collect();
+    for (worker, processor) in workers.iter().zip(processors.iter().rev().cycle()) {
+        let mut one = CpuSet::new();
+        one.set(*processor)?;
+        for task in fs::read_dir(format!("/proc/{}/task", worker.pid))? {
+            let number = task?.file_name().to_string_lossy().parse()?;
+            sched_setaffinity(Pid::from_raw(number), &one)?;
+        }
+    }
+    Ok(())
 }
 
 fn of(values: &Values, name: &str) -> Option<f64> {

@@ -1,6 +1,7 @@
 //! How a program waits: for epoll sets, with poll, with select.
 
 use std::os::raw::c_int;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::handoff::table::{self, Kind};
@@ -220,6 +221,7 @@ fn note_new_set(set: c_int) -> Option<Blocked> {
     let _errno = KeepErrno::new();
     let held_back = hold_signals_back();
     let entry = table::make_entry(set)?;
+    entry.flags.store(0, Ordering::Release);
     entry.set_kind(Kind::EpollSet);
     drain::mark(set);
     held_back
