@@ -31,9 +31,9 @@ const MOST_AT_A_TIME: u32 = 32;
 /// So many a loop lets go before it deals with them: a request that comes meanwhile is served, but an idle client's next
 /// connection is the replacement's.
 const MOST_OF_A_LOOP: u32 = 64;
-/// How long a loop may take to hear of the drain: longer than a busy machine puts a thread aside, and no longer than a restart may
-/// wait for sets that the program has made and waits for no more.
-const TIME_TO_HEAR: Duration = Duration::from_millis(500);
+/// How long a loop may take to hear of the drain; after that it is none of those that the drain waits for: nobody may wait for its set
+/// any more.
+const TIME_TO_HEAR: Duration = Duration::from_millis(50);
 /// In the flags of an epoll set's entry: its loop has heard of the drain.
 const HEARD: u32 = 1;
 /// The longest between two looks for closed listeners.
@@ -155,10 +155,13 @@ impl Duties {
         self.drains_since = Some(clock::monotonic());
         state::set(state::DRAINING);
         gate::close();
-        for (set, _) in table::each(Kind::EpollSet) {
+        for (set, entry) in table::each(Kind::EpollSet) {
             find_homes(set);
             // Once for each set (EPOLLET): its loop looks at its connections then, and knows when to look again.
-            epoll_sets::add(set, WAKER.load(Ordering::Acquire), (libc::EPOLLIN | libc::EPOLLET) as u32, MARK);
+            if !epoll_sets::add(set, WAKER.load(Ordering::Acquire), (libc::EPOLLIN | libc::EPOLLET) as u32, MARK) {
+                // It is closed, or has another number, too.
+                entry.flags.store(HEARD, Ordering::Release);
+            }
         }
         fd::notify(WAKER.load(Ordering::Acquire));
     }
@@ -184,11 +187,11 @@ impl Duties {
     fn look_at_drain(&mut self, since: Duration) -> Option<Duration> {
         let now = clock::monotonic();
         if !children::is_child() && now.saturating_sub(since) >= time_to_finish() {
+            state::set(state::OVER);
             notice::give();
         }
         let mut some_left = gate::is_accepting() || (!children::is_child() && children::some_are_busy());
-        // What the master does next is a signal. A loop that finds it beside the library's event has had its handler run already,
-        // and would sleep on: from its first look on, it lets signals in only while it waits.
+        // See `hears_too_late`.
         some_left |= now.saturating_sub(since) < TIME_TO_HEAR && !loops_have_heard();
         let is_registered_by_now = now.saturating_sub(since) >= TIME_TO_REGISTER;
         let mut let_go = 0;
@@ -207,6 +210,9 @@ impl Duties {
             some_left = true;
         }
         let is_news = !some_left && !std::mem::replace(&mut self.has_told, true);
+        if is_news {
+            state::set(state::OVER);
+        }
         if is_news && !children::is_child() {
             // A server that stops on the notice closes connections unread: it gets it when none is left.
             notice::give();
@@ -223,9 +229,21 @@ impl Duties {
     }
 }
 
+/// Whether a loop waits for each set of this process with its signals held back.
 fn loops_have_heard() -> bool {
-    children::is_child()
-        || table::each(Kind::EpollSet).all(|(_, entry)| entry.flags.load(Ordering::Acquire) & HEARD != 0)
+    let generation = children::generation();
+    table::each(Kind::EpollSet)
+        .filter(|(_, entry)| entry.generation.load(Ordering::Acquire) == generation)
+        .all(|(_, entry)| entry.flags.load(Ordering::Acquire) & HEARD != 0)
+}
+
+/// A loop of the program's, which holds signals back from here to its wait, has found the library's event in a set. True if it is the
+/// first time, and the order to stop may have come already: the kernel has given the event, the signal's handler has run, and nothing
+/// tells that it did. So the wait is over, as if the signal had interrupted it.
+pub(super) fn hears_too_late(set: RawFd) -> bool {
+    // In this order: whoever ends the drain after this finds the signals held back.
+    let heard = table::entry_of(set, Kind::EpollSet).map_or(HEARD, |entry| entry.flags.swap(HEARD, Ordering::SeqCst));
+    heard & HEARD == 0 && state::is_any(state::OVER)
 }
 
 /// How long an old worker may take to become empty; then the master tells it to stop.
@@ -236,12 +254,8 @@ fn time_to_finish() -> Duration {
     }
 }
 
-/// A loop of the program's is about to wait for this set, and holds signals back until it does. Gives when it wants to look again,
-/// if at all.
+/// A loop of the program's is about to wait for this set. Gives when it wants to look again, if at all.
 pub(super) fn look_at_set(set: RawFd) -> Option<Duration> {
-    if let Some(entry) = table::entry_of(set, Kind::EpollSet) {
-        entry.flags.store(HEARD, Ordering::Release);
-    }
     let now = clock::monotonic();
     let not_before = Duration::from_nanos(NOT_BEFORE.load(Ordering::Acquire));
     if now < not_before {

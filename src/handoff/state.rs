@@ -16,6 +16,9 @@ pub(super) const CHILD: u32 = 1 << 1;
 /// It is draining.
 #[cfg(feature = "assist")]
 pub(super) const DRAINING: u32 = 1 << 2;
+/// The drain is over, or its time: what comes next is the master's order to stop.
+#[cfg(feature = "assist")]
+pub(super) const OVER: u32 = 1 << 5;
 /// The helper is wanted, and was not there.
 pub(super) const CALLED: u32 = 1 << 3;
 /// The bell has rung, or may ring in this process. Stays: a loop may come to hear it much later.

@@ -39,7 +39,7 @@ const EPOLL_SET: u32 = 3;
 #[repr(C, align(64))]
 pub(crate) struct Entry {
     kind: AtomicU32,
-    /// Of a connection: the process (see `children`) that has used it last.
+    /// Of a connection: the process (see `children`) that has used it last. Of an epoll set: the one that has waited for it first.
     pub(crate) generation: AtomicU32,
     pub(crate) connection: Connection,
     /// The socket's cookie.

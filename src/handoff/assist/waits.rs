@@ -4,8 +4,9 @@ use std::os::raw::c_int;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::listeners::fail;
 use crate::handoff::table::{self, Kind};
-use crate::handoff::{drain, gate, helper, is_handed_over, owned};
+use crate::handoff::{children, drain, gate, helper, is_handed_over, owned};
 use crate::sys::signals::Blocked;
 use crate::sys::{KeepErrno, clock, direct, raw};
 
@@ -144,8 +145,12 @@ unsafe fn wait_with(
             other => other,
         };
         if drain::is_under_way() {
-            let _errno = KeepErrno::new();
+            let errno = KeepErrno::new();
             held_back = held_back.or_else(hold_signals_back);
+            if drain::hears_too_late(set) {
+                drop(errno);
+                return fail(libc::EINTR) as c_int;
+            }
             look_again = look_again.into_iter().chain(drain::look_at_set(set)).min();
         }
         let is_shortened = look_again.is_some_and(|time| left.is_none_or(|left| time < left));
@@ -222,6 +227,7 @@ fn note_new_set(set: c_int) -> Option<Blocked> {
     let held_back = hold_signals_back();
     let entry = table::make_entry(set)?;
     entry.flags.store(0, Ordering::Release);
+    entry.generation.store(children::generation(), Ordering::Release);
     entry.set_kind(Kind::EpollSet);
     drain::mark(set);
     held_back
