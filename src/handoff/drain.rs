@@ -212,11 +212,11 @@ impl Duties {
         let is_news = !some_left && !std::mem::replace(&mut self.has_told, true);
         if is_news {
             state::set(state::OVER);
-        }
-        if is_news && !children::is_child() {
-            // A server that stops on the notice closes connections unread: it gets it when none is left.
-            notice::give();
-            tell(FromWorker::Drained);
+            if !children::is_child() {
+                // A server that stops on the notice closes connections unread: it gets it when none is left.
+                notice::give();
+                tell(FromWorker::Drained);
+            }
         }
         (!self.has_told).then_some(PERIOD)
     }

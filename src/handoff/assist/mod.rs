@@ -10,5 +10,7 @@
 #![allow(unreachable_pub)] // Reached by the linker, not by path.
 
 mod listeners;
+#[cfg(test)]
+mod tests;
 mod transfers;
 mod waits;
